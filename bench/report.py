@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures as tables, in plain text or Markdown, and what they say about the ratios that are to be kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from idle import FLOOR_KIB
+from loads import LOADS, SAME_MAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from idle import IdleFigures
+    from measure import Figures
+
+COLUMNS: Final = (
+    *("receiver", "per second", "min-max", "x Postfix", "CPU us each"),
+    *("p50 ms", "p99 ms", "PSS MiB", "busy after s", "errors"),
+)
+VERDICT_COLUMNS: Final = ("load", "receiver", "x Postfix", "floor", "aim", "result", "CPU us each", "limit")
+IDLE_COLUMNS: Final = ("receiver", "idle connections", "base MiB", "full MiB", "KiB each", "at most", "opened in s")
+
+
+def load_table(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
+    """One load: a row for each receiver."""
+    return [COLUMNS, *(_load_row(figure, _ratio(figure, figures)) for figure in figures)]
+
+
+def verdict_table(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
+    """All loads that have a floor, against Postfix; no rows when Postfix did not run."""
+    rows = [VERDICT_COLUMNS]
+    for figure in figures:
+        load = LOADS[figure.load]
+        ratio = _ratio(figure, figures)
+        if ratio is None or load.floor is None or not _is_ours(figure.peer):
+            continue
+        accepts_alone = not figure.peer.endswith("-maildir")  # the limit does not cover delivery
+        within = _number(figure.cpu_us), _limit(figure.cpu_us, load.cpu_limit if accepts_alone else None)
+        rows.append((load.name, figure.peer, *_against(ratio, load.floor, load.aim), *within))
+    return rows + _best_sessions(figures)
+
+
+def idle_table(figures: Iterable[IdleFigures]) -> list[tuple[str, ...]]:
+    """Memory of idle connections: a row for each receiver."""
+    return [
+        IDLE_COLUMNS,
+        *(
+            (f.peer, str(f.connections), f"{f.base_mib:.1f}", f"{f.full_mib:.1f}", f"{f.kib_each:.2f}",
+             _limit(f.kib_each, FLOOR_KIB), f"{f.seconds:.1f}")
+            for f in figures
+        ),
+    ]  # fmt: skip
+
+
+def plain(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns of equal width, the first one to the left."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *others = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join([first, *others]).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table, numbers to the right."""
+    rule = ("---", *["---:"] * (len(rows[0]) - 1))
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
+
+
+def _load_row(figure: Figures, ratio: float | None) -> tuple[str, ...]:
+    return (
+        figure.peer,
+        _number(figure.rate),
+        f"{_number(figure.low)}-{_number(figure.high)}",
+        "" if ratio is None else f"{ratio:.2f}",
+        _number(figure.cpu_us),
+        f"{figure.p50_ms:.2f}" if figure.p50_ms else "",
+        f"{figure.p99_ms:.1f}" if figure.p99_ms else "",
+        f"{figure.pss_mib:.0f}",
+        f"{figure.busy_s:.1f}",
+        str(figure.errors),
+    )
+
+
+def _is_ours(peer: str) -> bool:
+    return peer.startswith("genkan")
+
+
+def _ratio(figure: Figures, all_figures: Iterable[Figures]) -> float | None:
+    """Rate over that of Postfix in the same load: delivering against delivering, accepting alone against the same."""
+    rival = "postfix-maildir" if figure.peer.endswith("-maildir") else "postfix"
+    rates = {other.peer: other.rate for other in all_figures if other.load == figure.load}
+    return figure.rate / rates[rival] if rates.get(rival) else None
+
+
+def _best_sessions(figures: Iterable[Figures]) -> list[tuple[str, ...]]:
+    """Each receiver's best number of sessions with the same mail, held to what 1k-s100 is held to."""
+    best: dict[str, float] = {}
+    loads = set()
+    for figure in figures:
+        if figure.load in SAME_MAIL:
+            best[figure.peer] = max(best.get(figure.peer, 0), figure.rate)
+            loads.add(figure.load)
+    postfix, load = best.get("postfix"), LOADS["1k-s100"]
+    if not postfix or load.floor is None or len(loads) < 2:
+        return []
+    ours = ((peer, rate / postfix) for peer, rate in best.items() if _is_ours(peer) and not peer.endswith("-maildir"))
+    return [("1k, best sessions", peer, *_against(ratio, load.floor, load.aim), "", "") for peer, ratio in ours]
+
+
+def _against(ratio: float, floor: float, aim: float | None) -> tuple[str, str, str, str]:
+    result = "below the floor" if ratio < floor else "aim reached" if ratio >= (aim or floor) else "floor held"
+    return f"{ratio:.2f}", f"{floor:g}", f"{aim or floor:g}", result
+
+
+def _limit(value: float, limit: float | None) -> str:
+    return "" if limit is None else f"{limit:g} {'kept' if value <= limit else 'EXCEEDED'}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"

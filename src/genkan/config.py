@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file as frozen models: every setting with its type, range, default and one line of explanation.
+
+`genkan init` writes the file from these models. An unknown key, a wrong type or a value out of
+range is a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable  # noqa: TC003  (pydantic reads the annotations when the program runs)
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from annotated_types import Ge
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool, StrictInt, ValidationError
+
+from genkan import config_values as values
+from genkan.config_errors import ConfigError, Location, errors_at, faults_of, syntax_error
+from genkan.config_values import Expect, ListenAddress, Network
+from genkan.smtp.reply import Profile
+
+__all__ = ["Config", "ConfigError", "ListenAddress", "Listener", "Role", "Tls", "load_config", "parse_config"]
+
+KB: Final = 1024
+MB: Final = 1024 * KB
+GB: Final = 1024 * MB
+SECOND: Final = timedelta(seconds=1)
+
+
+def _list_of(parse: Callable[[object], object], expected: str) -> Callable[[object], object]:
+    def parse_list(value: object) -> object:
+        if not isinstance(value, list | tuple):
+            raise values.unfit(f"a list of {expected}", value)
+        return tuple(parse(item) for item in value)
+
+    return parse_list
+
+
+def _distinct(value: object) -> object:
+    if not isinstance(value, list) or not value or any(value.count(item) > 1 for item in value):
+        raise values.unfit(f"a list of at least one of {', '.join(MECHANISMS)}, none twice", value)
+    return value
+
+
+def _optional_path(value: object) -> object:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str):
+        raise values.unfit("a file name", value)
+    return Path(value) if value else None
+
+
+def _level(value: object) -> object:
+    if isinstance(value, bool):  # true == 1 in Python
+        raise values.unfit("1 or 2 or 3", value)
+    return value
+
+
+MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
+
+Role = Literal["smtp", "submission", "submissions"]
+Mechanism = Literal["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"]
+Count = Annotated[StrictInt, Expect("a whole number")]
+Switch = Annotated[StrictBool, Expect("true or false")]
+Size = Annotated[int, BeforeValidator(values.parse_size), Expect(values.SIZE)]
+Duration = Annotated[timedelta, BeforeValidator(values.parse_duration), Expect(values.DURATION)]
+Durations = Annotated[
+    tuple[Annotated[timedelta, Ge(SECOND)], ...],
+    BeforeValidator(_list_of(values.parse_duration, "durations")),
+    Expect('a list of durations such as ["5m", "1h"], each 1s or more'),
+]
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(_list_of(values.parse_network, "networks")),
+    Expect('a list of networks such as ["192.0.2.0/24"]'),
+]
+OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path), Expect("a file name")]
+
+
+class _Table(BaseModel):
+    """What every table has in common: it cannot be changed, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Storage(_Table):
+    """Where accounts, spool and queue lie."""
+
+    url: Annotated[str, BeforeValidator(values.parse_storage_url), Expect(values.STORAGE_URL)] = Field(
+        default="sqlite:data", description='"sqlite:FOLDER": databases and spool in this folder'
+    )
+
+
+class Listener(_Table):
+    """One address to accept connections on, and what is spoken there."""
+
+    address: Annotated[ListenAddress, BeforeValidator(values.parse_listen_address), Expect(values.LISTEN_ADDRESS)] = (
+        Field(description="IP:port")
+    )
+    role: Role = Field(
+        description="smtp: from other servers; submission: from accounts; submissions: the same, TLS from the start"
+    )
+    proxy_protocol: Networks = Field(
+        default=(), description="networks of proxies that send a PROXY header in front of each connection"
+    )
+
+
+class Tls(_Table):
+    """The certificate for STARTTLS and for `submissions` listeners; without one, neither is offered."""
+
+    certificate: OptionalPath = Field(default=None, description="PEM file: the certificate and those that signed it")
+    key: OptionalPath = Field(default=None, description="PEM file: the private key, readable by this server only")
+
+
+class Limits(_Table):
+    """What one client, one session or one message may take."""
+
+    sessions: Count = Field(default=0, ge=0, description="simultaneous sessions of all workers; 0 = no limit")
+    sessions_per_client: Count = Field(
+        default=0, ge=0, description="simultaneous sessions of one client address; 0 = no limit"
+    )
+    message_size: Size = Field(
+        default=25 * MB, ge=1, le=16 * GB, description="largest message; KB, MB and GB count in steps of 1024"
+    )
+    recipients: Count = Field(
+        default=0, ge=0, description="N: a message with N or more recipients is refused; 0 = no limit"
+    )
+    hops: Count = Field(
+        default=20, ge=1, le=1000, description="Received fields a message may carry; more is taken for a mail loop"
+    )
+    idle: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=SECOND,
+        le=timedelta(days=1),
+        description="a silent client is sent away after this time",
+    )
+    command_line: Size = Field(default=4096, ge=512, le=MB, description="octets of one command line")
+    text_line: Size = Field(default=65536, ge=1000, le=64 * MB, description="octets of one line of mail data")
+    header_size: Size = Field(default=256 * KB, ge=1000, le=64 * MB, description="octets of a message's header section")
+    commands: Count = Field(default=20, ge=1, description="refused commands in a row after which the connection ends")
+    shutdown: Duration = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="how long open transactions may go on when the server stops",
+    )
+    recipients_held: Count = Field(
+        default=10000, ge=100, le=100000, description="most recipients of one transaction; more are to come in another"
+    )
+    transaction_time: Duration = Field(
+        default=timedelta(hours=1),
+        ge=SECOND,
+        le=timedelta(days=7),
+        description="longest time from MAIL to the end of the mail data",
+    )
+
+
+class Auth(_Table):
+    """Who must authenticate, and how."""
+
+    mode: Literal["on", "off"] = Field(default="on", description='"on" or "off"; off: AUTH is not offered')
+    mechanisms: Annotated[
+        tuple[Mechanism, ...], BeforeValidator(_distinct), Expect("a list of " + ", ".join(MECHANISMS))
+    ] = Field(default=MECHANISMS, description="mechanisms offered, in this order")
+    plaintext: Literal["tls", "always"] = Field(
+        default="tls", description='PLAIN and LOGIN only under TLS ("tls") or also in clear ("always")'
+    )
+    sender_trust: Annotated[Literal[1, 2, 3], BeforeValidator(_level)] = Field(
+        default=1, description="1: any account may send; 2: its reverse-path must be its own; 3: its From field as well"
+    )
+    unauthenticated_accounts: Literal["nowhere", "anywhere"] = Field(
+        default="nowhere",
+        description='where mail of a local sender that has not authenticated may go; "anywhere" invites forgery',
+    )
+    lockout_failures: Count = Field(
+        default=10, ge=0, description="failed AUTH commands of one client address before it is locked out; 0 = never"
+    )
+    lockout_time: Duration = Field(default=timedelta(minutes=15), ge=SECOND, description="how long it stays locked out")
+
+
+class Smtp(_Table):
+    """How the protocol is spoken."""
+
+    vrfy: Switch = Field(default=False, description="answer VRFY and EXPN")
+    bare_newline: Literal["auto", "refuse", "normalise"] = Field(
+        default="auto",
+        description='CR or LF alone in mail data: "refuse", "normalise", or "auto": refuse on smtp listeners only',
+    )
+    extensions: Literal["all", "source"] = Field(
+        default="all", description='what EHLO announces; "source": only SIZE, AUTH and STARTTLS'
+    )
+
+
+class Directory(_Table):
+    """How addresses are looked up."""
+
+    subaddress_delimiter: Annotated[str, Field(pattern=r"^[-+_=#%~]?$"), Expect('one of + - _ = # % ~ or ""')] = Field(
+        default="+", description='ann+news@ reaches ann@; "" = off'
+    )
+
+
+class Spool(_Table):
+    """How accepted mail is kept until it is delivered."""
+
+    inline_size: Size = Field(
+        default=16 * KB, le=MB, description="content up to this size lies in the database, larger in segment files"
+    )
+    segment_size: Size = Field(default=64 * MB, ge=MB, le=16 * GB, description="size of one segment file")
+    buffer: Size = Field(
+        default=64 * MB,
+        ge=MB,
+        le=64 * GB,
+        description="octets of mail data that may wait for the disk, for each worker",
+    )
+
+
+class Delivery(_Table):
+    """Where accepted mail goes."""
+
+    maildir: Annotated[str, BeforeValidator(values.parse_maildir_template), Expect("a path with {local_part}")] = Field(
+        default="mail/{domain}/{local_part}", description="Maildir of an account"
+    )
+    paused: Switch = Field(default=False, description="true: keep everything in the queue")
+    retry: Durations = Field(
+        default=tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240)),
+        min_length=1,
+        description="waiting times between attempts; the last repeats",
+    )
+    expire: Duration = Field(
+        default=timedelta(days=5), ge=SECOND, description="mail that could not be delivered for so long goes back"
+    )
+
+
+class Config(_Table):
+    """The whole configuration; relative paths in it are relative to `home`, the folder of its file."""
+
+    hostname: Annotated[str, BeforeValidator(values.parse_host_name), Expect(values.HOST_NAME)] = Field(
+        description="name of this server: in the greeting and in Received fields"
+    )
+    banner: Annotated[str, BeforeValidator(values.parse_text), Expect(values.TEXT)] = Field(
+        default="Genkan ESMTP receiver", description="text after the name in the greeting"
+    )
+    replies: Annotated[Profile, Expect(" or ".join(f'"{profile}"' for profile in Profile))] = Field(
+        default=Profile.EPSTRS_4A7, description=f"wording of the replies: {', '.join(Profile)}"
+    )
+    workers: Count = Field(default=1, ge=1, le=256, description="processes that share the ports")
+    expires: Annotated[date | None, BeforeValidator(values.parse_date), Expect(values.DATE)] = Field(
+        default=None, description="trial or contract end: from this day on every client is sent away"
+    )
+    storage: Storage = Storage()
+    listener: Annotated[tuple[Listener, ...], Expect("one or more tables [[listener]], in two brackets")] = Field(
+        min_length=1
+    )
+    tls: Tls = Tls()
+    limits: Limits = Limits()
+    auth: Auth = Auth()
+    smtp: Smtp = Smtp()
+    directory: Directory = Directory()
+    spool: Spool = Spool()
+    delivery: Delivery = Delivery()
+
+    _file: Path = PrivateAttr(default=Path("genkan.toml"))
+
+    @property
+    def file(self) -> Path:
+        """The file this was read from."""
+        return self._file
+
+    @property
+    def home(self) -> Path:
+        """The folder of the configuration file, absolute."""
+        return self._file.absolute().parent
+
+    def path(self, relative: str | Path) -> Path:
+        """A path of the configuration, absolute: relative ones start at `home`."""
+        return self.home / relative
+
+    @property
+    def storage_folder(self) -> Path:
+        """The folder of the databases and the spool, absolute."""
+        return self.path(self.storage.url.removeprefix("sqlite:"))
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file; raises `ConfigError` with one line for each fault, caught by the command line."""
+    try:
+        octets = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f'{path}: no such file; name one with "genkan -c FILE" or make one with "genkan init DIR"'
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check its name and mode") from error
+    try:
+        return parse_config(octets.decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file in that encoding") from error
+
+
+def parse_config(text: str, file: Path) -> Config:
+    """As `load_config`, from the text of the file; `file` gives the home folder and the name in errors."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise syntax_error(file, text, error) from error
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        raise errors_at(file, text, faults_of(Config, document, error.errors())) from None
+    config._file = file  # noqa: SLF001  (not a setting: a key "file" must stay unknown)
+    faults = [*_listener_faults(config), *_tls_faults(config)]
+    if faults:
+        raise errors_at(file, text, faults)
+    return config
+
+
+def _listener_faults(config: Config) -> list[tuple[Location, str]]:
+    faults: list[tuple[Location, str]] = []
+    seen: set[ListenAddress] = set()
+    for index, listener in enumerate(config.listener):
+        if listener.address in seen and listener.address.port:
+            faults.append(
+                (("listener", index, "address"), f"{listener.address} is another listener's; give each its own port")
+            )
+        seen.add(listener.address)
+        if listener.role == "submissions" and config.tls.certificate is None:
+            faults.append(
+                (("listener", index, "role"), 'a "submissions" listener needs TLS; set tls.certificate and tls.key')
+            )
+    return faults
+
+
+def _tls_faults(config: Config) -> list[tuple[Location, str]]:
+    if (config.tls.certificate is None) == (config.tls.key is None):
+        return []
+    present, absent = ("key", "certificate") if config.tls.certificate is None else ("certificate", "key")
+    return [(("tls", present), f"stands alone; set tls.{absent} as well, or remove both")]

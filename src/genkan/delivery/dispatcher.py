@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delivers what is due: takes leased recipients, finds their route, attempts them in batches, records what became of them.
+
+Nothing here may lose mail: whatever goes wrong is `Deferred` and tried again.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from genkan.delivery.local import LocalDelivery, deliver_batch
+from genkan.delivery.outcome import Deferred, Delivered, Failed, Outcome
+from genkan.delivery.route import LocalRoute, NoRoute
+from genkan.message.trace import delivered_to_field, return_path_field
+from genkan.spool.queue import Finished, Lease, Leased, PutBack, Record
+from genkan.spool.reading import content_blocks
+from genkan.spool.rows import message_number
+from genkan.spool.schedule import next_attempt
+from genkan.storage.sqlite import open_database
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    import apsw
+
+    from genkan.clock import Clock
+    from genkan.delivery.route import Route, Router
+    from genkan.maillog import MailLog
+    from genkan.message.envelope import Envelope
+    from genkan.spool.spool import Spool
+    from genkan.storage.engine import StorageError
+
+MOST_HELD: Final = 2000  # leased recipients in memory
+_BATCH: Final = 64
+_THREADS: Final = 2
+_RECORD_AGAIN: Final = 2.0  # seconds, when the disk is full
+_LOOK_AGAIN: Final = 30.0  # seconds between two looks at the queue when nothing calls for one
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a deferred recipient is tried again: the settings `delivery.retry` and `delivery.expire`."""
+
+    delays: tuple[timedelta, ...]
+    expire: timedelta
+
+
+class Dispatcher:
+    """Delivers from one spool. Lives on the event loop; attempts run in threads of its own."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        router: Router,
+        retry: Retry,
+        hostname: str,
+        log: MailLog,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Nothing is delivered before `start`."""
+        self._spool = spool
+        self._router = router
+        self._retry = retry
+        self._hostname = hostname
+        self._log = log
+        self._clock = clock
+        self._loop = loop
+        self._ready: deque[Leased] = deque()
+        self._held = 0
+        self._running = 0
+        self._more_due = False
+        self._pump_planned = False
+        self._stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._readers = _Readers(spool.folder)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
+
+    def start(self) -> None:
+        """Begin with what is due."""
+        self._spool.taker = self
+        self._look()
+
+    async def stop(self) -> None:
+        """Begin no more attempts, wait for those under way and for the record of their outcomes."""
+        self._stopping = True
+        self._spool.taker = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._running:
+            self._idle = self._loop.create_future()
+            await self._idle
+        self._threads.shutdown()
+
+    # Taker: what the spool has just accepted.
+
+    def claim(self, recipients: int) -> bool:
+        """See `Taker`."""
+        if self._stopping or self._held + recipients > MOST_HELD:
+            self._more_due = True
+            return False
+        self._held += recipients
+        return True
+
+    def give_up(self, recipients: int) -> None:
+        """See `Taker`."""
+        self._held -= recipients
+
+    def take(self, envelope: Envelope, size: int) -> None:
+        """See `Taker`."""
+        for number, recipient in enumerate(envelope.recipients):
+            self._ready.append(Leased(envelope, size, number, recipient, 1))
+        self._plan_pump()
+
+    # The queue.
+
+    def _look(self) -> None:
+        """Lease what is due, as far as there is room."""
+        self._timer = None
+        room = MOST_HELD - self._held
+        if self._stopping or room <= 0:
+            return
+        self._more_due = False
+        self._held += room
+        self._spool.submit(Lease(self._spool, self._clock.now(), room, lambda *given: self._leased(room, *given)))
+
+    def _leased(self, room: int, error: StorageError | None, leased: list[Leased], next_due: datetime | None) -> None:
+        self._held -= room - len(leased)
+        self._ready.extend(leased)
+        if len(leased) == room:
+            self._more_due = True
+        if error is not None:
+            self._log.server("queue cannot be read", error=str(error))
+        self._look_at(next_due)
+        self._plan_pump()
+
+    def _look_at(self, moment: datetime | None) -> None:
+        """Look at the queue at that moment, and from time to time anyway: another process may have changed it."""
+        wait = _LOOK_AGAIN
+        if moment is not None:
+            wait = min(max((moment - self._clock.now()).total_seconds(), 0.0), wait)
+        if self._timer is not None:
+            if self._timer.when() <= self._loop.time() + wait:
+                return
+            self._timer.cancel()
+        if not self._stopping:
+            self._timer = self._loop.call_later(wait, self._look)
+
+    # Attempts.
+
+    def _plan_pump(self) -> None:
+        if not self._pump_planned:
+            self._pump_planned = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_planned = False
+        while self._ready and self._running < _THREADS and not self._stopping:
+            batch = [self._ready.popleft() for _ in range(min(_BATCH, len(self._ready)))]
+            self._attempt(batch)
+
+    def _attempt(self, batch: list[Leased]) -> None:
+        self._running += 1
+        routed = [(leased, self._route(leased)) for leased in batch]
+        future = self._loop.run_in_executor(self._threads, self._deliver, routed)
+        future.add_done_callback(lambda done: self._attempted(batch, done))
+
+    def _route(self, leased: Leased) -> Route:
+        try:
+            return self._router.route(leased.recipient.mailbox)
+        except Exception as error:  # noqa: BLE001
+            self._log.failure(leased.envelope.message_id, error)
+            return NoRoute("the directory could not be asked")
+
+    def _deliver(self, routed: list[tuple[Leased, Route]]) -> list[Outcome]:
+        """On a delivery thread: attempt a batch, the outcomes in its order."""
+        local = [self._local(leased, route) for leased, route in routed if isinstance(route, LocalRoute)]
+        delivered = iter(deliver_batch(local, self._hostname))
+        return [Deferred(route.reason) if isinstance(route, NoRoute) else next(delivered) for _, route in routed]
+
+    def _local(self, leased: Leased, route: LocalRoute) -> LocalDelivery:
+        envelope = leased.envelope
+        number = message_number(envelope.message_id)
+        return LocalDelivery(
+            message_id=envelope.message_id,
+            recipient_number=leased.number,
+            accepted_at=envelope.accepted_at,
+            maildir=route.maildir,
+            fields=return_path_field(envelope.reverse_path) + delivered_to_field(leased.recipient.mailbox),
+            content=lambda: self._readers.content(number),
+            size=leased.size,
+            first_attempt=leased.attempt == 1,
+        )
+
+    def _attempted(self, batch: list[Leased], done: asyncio.Future[list[Outcome]]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._log.failure(batch[0].envelope.message_id, error)
+            outcomes: list[Outcome] = [Deferred(f"internal error: {error!r}")] * len(batch)
+        else:
+            outcomes = done.result()
+        entries = [self._entry(leased, outcome) for leased, outcome in zip(batch, outcomes, strict=True)]
+        self._record(entries)
+
+    def _entry(self, leased: Leased, outcome: Outcome) -> Finished | PutBack:
+        envelope, mailbox = leased.envelope, str(leased.recipient.mailbox)
+        number = message_number(envelope.message_id)
+        if isinstance(outcome, Delivered):
+            self._log.outcome("delivered", envelope.message_id, mailbox, attempt=leased.attempt)
+            return Finished(number, leased.number)
+        now = self._clock.now()
+        due_at = outcome.retry_at if isinstance(outcome, Deferred) and outcome.retry_at else self._next(leased, now)
+        event = "failed" if isinstance(outcome, Failed) else "deferred"
+        self._log.outcome(
+            event, envelope.message_id, mailbox, attempt=leased.attempt, reason=outcome.reason, next=due_at
+        )
+        return PutBack(number, leased.number, due_at, outcome.reason)
+
+    def _next(self, leased: Leased, now: datetime) -> datetime:
+        """When to try again. Mail beyond its time stays, and is tried at the last interval: nobody could be told of its end."""
+        accepted_at, retry = leased.envelope.accepted_at, self._retry
+        due_at = next_attempt(
+            leased.attempt,
+            accepted_at,
+            now,
+            retry=retry.delays,
+            expire=retry.expire,
+            jitter=random.random(),  # noqa: S311
+        )
+        return due_at if due_at is not None else now + retry.delays[-1]
+
+    def _record(self, entries: list[Finished | PutBack]) -> None:
+        self._spool.submit(Record(self._spool, entries, lambda error: self._recorded(entries, error)))
+
+    def _recorded(self, entries: list[Finished | PutBack], error: StorageError | None) -> None:
+        if error is not None and not self._stopping:
+            self._log.server("outcomes cannot be recorded, trying again", error=str(error))
+            self._loop.call_later(_RECORD_AGAIN, self._record, entries)
+            return
+        # What could not be recorded stays leased in the database; who opens the spool next finds what was delivered.
+        self._running -= 1
+        self._held -= len(entries)
+        if self._stopping:
+            if not self._running and self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+            return
+        put_back = [entry.due_at for entry in entries if isinstance(entry, PutBack)]
+        if put_back:
+            self._look_at(min(put_back))
+        if self._more_due and self._held <= MOST_HELD // 2:
+            self._look()
+        self._pump()
+
+
+class _Readers:
+    """A read-only database connection for each delivery thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._local = threading.local()
+
+    def content(self, number: int) -> Iterator[bytes]:
+        return content_blocks(self._connection(), self._folder, number)
+
+    def _connection(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = open_database(self._folder / "spool.db", read_only=True)
+        return connection

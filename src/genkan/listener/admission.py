@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many sessions there are, in all and for each client address, over all workers.
+
+One process counts for all: the worker itself when it is alone, else the supervisor, asked over a socket. A worker that dies
+takes its sessions with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Callable
+
+ADMIT: Final = b"A"
+LEAVE: Final = b"L"
+_YES: Final = b"Y"
+_NO: Final = b"N"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """The most sessions at a time, in all and of one client address; 0 is no limit."""
+
+    total: int
+    per_client: int
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing need be counted."""
+        return not self.total and not self.per_client
+
+
+class Admission(Protocol):
+    """Asked once when a client comes and told when it has left."""
+
+    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
+        """Call `decided` with whether there is room; if so, `leave` must follow one day."""
+        ...
+
+    def leave(self, client_address: str) -> None:
+        """An admitted client has left."""
+        ...
+
+
+class Unlimited:
+    """Everybody comes in."""
+
+    def admit(self, _client_address: str, decided: Callable[[bool], None]) -> None:
+        """See `Admission`."""
+        decided(True)  # noqa: FBT003
+
+    def leave(self, _client_address: str) -> None:
+        """See `Admission`."""
+
+
+class LocalCount:
+    """Counts in this process."""
+
+    def __init__(self, limits: SessionLimits) -> None:
+        """An empty house."""
+        self._limits = limits
+        self._total = 0
+        self._clients: Counter[str] = Counter()
+
+    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
+        """See `Admission`."""
+        limits = self._limits
+        full = 0 < limits.total <= self._total or 0 < limits.per_client <= self._clients[client_address]
+        if not full:
+            self._total += 1
+            self._clients[client_address] += 1
+        decided(not full)
+
+    def leave(self, client_address: str) -> None:
+        """See `Admission`."""
+        self._total -= 1
+        self._clients[client_address] -= 1
+        if not self._clients[client_address]:
+            del self._clients[client_address]
+
+
+class RemoteCount:
+    """A worker's view of the count that its supervisor keeps, over a sequenced-packet socket; answers come in order."""
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, orphaned: Callable[[], None]) -> None:
+        """`sock` is the worker's end, not blocking; `orphaned` is called when the supervisor has died."""
+        self._socket = sock
+        self._loop = loop
+        self._orphaned = orphaned
+        self._undecided: list[Callable[[bool], None]] = []
+        loop.add_reader(sock, self._read)
+
+    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
+        """See `Admission`. When the supervisor cannot be asked, the client is sent away: a limit is a limit."""
+        self._undecided.append(decided)
+        try:
+            self._socket.send(ADMIT + client_address.encode())
+        except OSError:
+            self._undecided.pop()
+            decided(False)  # noqa: FBT003
+
+    def leave(self, client_address: str) -> None:
+        """See `Admission`."""
+        try:
+            self._socket.send(LEAVE + client_address.encode())
+        except OSError:
+            return  # the supervisor is gone, and its count with it
+
+    def _read(self) -> None:
+        try:
+            while answer := self._socket.recv(1):
+                self._undecided.pop(0)(answer == _YES)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._loop.remove_reader(self._socket)
+        self._orphaned()
+
+
+class WorkerCount:
+    """The supervisor's end of one worker: counts for it, and gives everything back when it dies."""
+
+    def __init__(self, sock: socket.socket, count: LocalCount, loop: asyncio.AbstractEventLoop) -> None:
+        """`count` is shared by all workers."""
+        self._socket = sock
+        self._count = count
+        self._loop = loop
+        self._clients: Counter[str] = Counter()
+        loop.add_reader(sock, self._read)
+
+    def close(self) -> None:
+        """The worker is dead: its sessions are over."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for client_address in self._clients.elements():
+            self._count.leave(client_address)
+        self._clients.clear()
+
+    def _read(self) -> None:
+        try:
+            while packet := self._socket.recv(256):
+                self._serve(packet[:1], packet[1:].decode())
+        except BlockingIOError:
+            return
+        except OSError:
+            self._loop.remove_reader(self._socket)
+            return
+        self._loop.remove_reader(self._socket)
+
+    def _serve(self, verb: bytes, client_address: str) -> None:
+        if verb == LEAVE:
+            self._clients[client_address] -= 1
+            self._count.leave(client_address)
+            return
+
+        def decided(admitted: bool) -> None:  # noqa: FBT001
+            if admitted:
+                self._clients[client_address] += 1
+            self._socket.send(_YES if admitted else _NO)
+
+        self._count.admit(client_address, decided)

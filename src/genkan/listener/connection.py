@@ -1,0 +1,458 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection: octets in, the session's questions to the reception, replies out. A thin shell with callbacks only.
+
+No coroutine for a line and none for a message: one exists only while an answer has to be waited for. This is the one
+place where the unexpected becomes a temporary reply with an id that is also in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from genkan.listener.reception import House, Reception
+from genkan.listener.tls import tls_summary
+from genkan.policy.facts import ConnectionFacts, Role
+from genkan.policy.verdict import Verdict
+from genkan.smtp import events, replies
+from genkan.smtp.events import NEED_DATA
+from genkan.smtp.reply import Reply
+from genkan.smtp.sequence import State
+from genkan.smtp.session import Session, SessionRules
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from genkan.listener.admission import Admission
+    from genkan.listener.idle import IdleWatch
+    from genkan.smtp.events import Event
+    from genkan.smtp.reply import ReplyRow
+
+MOST_BUFFERED: Final = 64 * 1024  # octets a client may send ahead while an answer is waited for
+_HANDSHAKE_TIME: Final = 30.0  # seconds
+
+
+class Door:
+    """What all connections of one listener share."""
+
+    __slots__ = ("admission", "certificates", "connections", "house", "idle", "role", "rules", "stopping")
+
+    def __init__(
+        self, house: House, rules: SessionRules, role: Role, admission: Admission, idle: IdleWatch
+    ) -> None:
+        """`rules` are the protocol's for this listener; `certificates` is set where STARTTLS is offered."""
+        self.house = house
+        self.rules = rules
+        self.role = role
+        self.admission = admission
+        self.idle = idle
+        self.certificates: ssl.SSLContext | None = None
+        self.connections: set[Connection] = set()
+        self.stopping = False
+
+
+class Connection(asyncio.Protocol):
+    """The life of one connection, from accept to close."""
+
+    __slots__ = (
+        "__weakref__",
+        "_admitted",
+        "_begun",
+        "_client_address",
+        "_closing",
+        "_door",
+        "_messages",
+        "_reading_paused",
+        "_reason",
+        "_reception",
+        "_session",
+        "_task",
+        "_transport",
+        "_waiting",
+        "_writing_paused",
+    )
+
+    def __init__(self, door: Door, client_address: str = "") -> None:
+        """`client_address` is given when a PROXY header has told it."""
+        self._door = door
+        self._client_address = client_address
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._session: Session = cast("Session", None)
+        self._reception: Reception = cast("Reception", None)
+        self._task: asyncio.Task[None] | None = None
+        self._admitted = False
+        self._waiting = True
+        self._closing = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._messages = 0
+        self._reason = "client closed"
+        self._begun = 0.0
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come: is there room, and may it come in?"""
+        self._transport = cast("asyncio.Transport", transport)
+        door = self._door
+        if not self._client_address:
+            self._client_address = _address_of(transport)
+        self._begun = door.house.clock.monotonic()
+        door.connections.add(self)
+        door.idle.heard(self)
+        facts = ConnectionFacts(self._client_address, door.role)
+        tls = transport.get_extra_info("ssl_object") is not None
+        self._session = Session(door.rules, self._client_address, tls_active=tls)
+        self._reception = Reception(door.house, self._session, facts)
+        door.admission.admit(self._client_address, self._decided)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client."""
+        self._session.receive_data(data)
+        if self._waiting or self._writing_paused:
+            self._check_buffer()
+        elif not self._closing:
+            self._run()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it has sent is still answered if that can be done at once."""
+        return self._waiting and not self._closing
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end, whoever wanted it. A message whose acceptance is under way stays accepted."""
+        door = self._door
+        if isinstance(exc, OSError) and self._reason == "client closed":
+            self._reason = f"lost: {exc.strerror or exc}"
+        self._closing = True
+        door.connections.discard(self)
+        door.idle.forget(self)
+        if self._task is not None:
+            self._task.cancel()
+        self._reception.abort()
+        if self._admitted:
+            door.admission.leave(self._client_address)
+        self._log()
+
+    def pause_writing(self) -> None:
+        """The client does not read its replies: no more are made."""
+        self._writing_paused = True
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._writing_paused = False
+        self._go_on()
+
+    def timed_out(self) -> None:
+        """The client was silent for too long."""
+        if self._waiting and self._task is not None:
+            self._door.idle.heard(self)  # it is we who let it wait
+            return
+        self.close_with(replies.IDLE_TIMEOUT, "idle")
+
+    # The beginning.
+
+    def _decided(self, admitted: bool) -> None:  # noqa: FBT001
+        if self._closing:
+            if admitted:
+                self._door.admission.leave(self._client_address)
+            return
+        self._admitted = admitted
+        if not admitted:
+            self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
+            return
+        house = self._door.house
+        try:
+            house.directory.refresh()
+            verdict = house.chain.connect.decide(self._reception.facts)
+            if isinstance(verdict, Verdict):
+                self._turn_away(verdict)
+                return
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            return
+        if verdict is not None:
+            self._start(self._decide_later(verdict))
+            return
+        self._greet()
+
+    async def _decide_later(self, answer: Awaitable[Verdict | None]) -> None:
+        verdict = await answer
+        if verdict is None:
+            self._greet()
+        else:
+            self._turn_away(verdict)
+
+    def _greet(self) -> None:
+        self._session.greet()
+        self._waiting = False
+        self._flush()
+        self._go_on()
+
+    def _turn_away(self, verdict: Verdict) -> None:
+        name = "none" if verdict.row is None else verdict.row.name
+        self._door.house.log.refused(self._client_address, name, verdict.check, detail=verdict.detail)
+        if verdict.row is not None:
+            self._session.close_with(verdict.row, **verdict.fields)
+        self._close(verdict.check)
+
+    # The session.
+
+    def _run(self) -> None:
+        """Take events until the client has to say more, or has to wait."""
+        session = self._session
+        try:
+            while not self._waiting:
+                event = session.next_event()
+                if event is NEED_DATA:
+                    break
+                _ANSWERS[type(event)](self, event)
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            return
+        if self._flush():
+            self._door.idle.heard(self)
+        if self._reception.overdue:
+            self.close_with(replies.TRANSACTION_TOO_LONG, "transaction too long")
+        elif self._reading_paused:
+            self._resume_reading()
+
+    def _flush(self) -> bool:
+        octets = self._session.data_to_send()
+        if not octets:
+            return False
+        self._transport.write(octets)
+        return True
+
+    def _give(self, answer: Reply | Awaitable[Reply]) -> None:
+        """Answer the session's question, now or when the answer is there."""
+        if isinstance(answer, Reply):
+            self._session.send_reply(answer)
+            return
+        self._waiting = True
+        self._start(self._give_later(answer))
+
+    async def _give_later(self, answer: Awaitable[Reply]) -> None:
+        try:
+            reply = await answer
+        except Exception as error:  # noqa: BLE001
+            reply = self._reception.failed(error)
+        self._task = None
+        self._answered(reply)
+
+    def _answered(self, reply: Reply) -> None:
+        """An answer that was waited for is there."""
+        if self._closing:
+            return
+        self._waiting = False
+        self._session.send_reply(reply)
+        if self._reception.locked:
+            self._close("locked out")
+            return
+        self._door.idle.heard(self)
+        self._run()
+
+    def _go_on(self) -> None:
+        if self._waiting or self._closing or self._writing_paused:
+            return
+        self._run()
+
+    def _start(self, work: Awaitable[None]) -> None:
+        self._task = self._door.house.loop.create_task(_finish(work, self._fail))
+
+    def _on_mail(self, event: events.MailRequested) -> None:
+        self._give(self._reception.mail(event))
+
+    def _on_rcpt(self, event: events.RcptRequested) -> None:
+        self._give(self._reception.rcpt(event))
+
+    def _on_data(self, _event: events.DataRequested) -> None:
+        self._session.send_reply(self._reception.data())
+
+    def _on_content(self, event: events.ContentReceived) -> None:
+        self._reception.content(event.octets)
+        self._door.idle.heard(self)
+        spool = self._door.house.spool
+        if spool.is_behind:
+            self._waiting = True
+            self._pause_reading()
+            spool.when_drained(self._drained)
+
+    def _drained(self) -> None:
+        self._waiting = False
+        self._go_on()
+
+    def _on_ended(self, event: events.ContentEnded) -> None:
+        self._waiting = True
+        self._reception.ended(event, self._content_answered)
+
+    def _content_answered(self, reply: Reply) -> None:
+        self._messages += reply.accepts
+        self._answered(reply)
+        self._check_stopping()
+
+    def _on_aborted(self, _event: events.TransactionAborted) -> None:
+        self._reception.abort()
+        self._check_stopping()
+
+    def _on_auth(self, event: events.AuthRequested) -> None:
+        self._give(self._reception.authenticate(event))
+
+    def _on_auth_response(self, event: events.AuthResponse) -> None:
+        self._give(self._reception.auth_response(event.octets))
+
+    def _on_auth_aborted(self, event: events.AuthAborted) -> None:
+        self._reception.authentication = None
+        if event.failed:
+            self._reception.auth_failed()
+        if self._reception.locked:
+            self._close("locked out")
+
+    def _on_vrfy(self, event: events.VrfyRequested) -> None:
+        self._give(self._reception.vrfy(event.argument))
+
+    def _on_expn(self, event: events.ExpnRequested) -> None:
+        self._give(self._reception.expn(event.argument))
+
+    def _on_tls(self, _event: events.TlsRequested) -> None:
+        self._give(self._door.house.wordbook.reply(replies.READY_FOR_TLS))
+        self._flush()
+        self._waiting = True
+        self._start(self._start_tls())
+
+    def _on_refused(self, event: events.Refused) -> None:
+        self._reception.refused(event.row, event.line)
+
+    def _on_closing(self, event: events.Closing) -> None:
+        self._close(event.reason)
+
+    # TLS.
+
+    async def _start_tls(self) -> None:
+        """Make the handshake; what the client sends right behind it waits until the new transport is in place."""
+        door = self._door
+        assert door.certificates is not None
+        try:
+            transport = await door.house.loop.start_tls(
+                self._transport, self, door.certificates, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIME
+            )
+        except (OSError, ConnectionError) as error:
+            self._reason = f"TLS handshake: {error}"
+            self._transport.abort()
+            return
+        if transport is None or self._closing:
+            return
+        self._transport = cast("asyncio.Transport", transport)
+        self._session.tls_started()
+        self._reception = Reception(door.house, self._session, ConnectionFacts(self._client_address, door.role))
+        self._task = None
+        self._waiting = False
+        self._reading_paused = False
+        door.idle.heard(self)
+        self._go_on()
+
+    # Flow.
+
+    def _check_buffer(self) -> None:
+        if self._session.buffered > MOST_BUFFERED:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._waiting and not self._writing_paused and not self._closing:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # The end.
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a mail transaction is open or its acceptance under way."""
+        return self._session.state >= State.MAIL
+
+    def stop(self) -> None:
+        """The server is stopping: an open transaction may finish, everything else ends now."""
+        if not self.in_transaction:
+            self.close_with(replies.SHUTTING_DOWN, "server stopping")
+
+    def abandon(self) -> None:
+        """The server can wait no longer."""
+        self.close_with(replies.SHUTTING_DOWN, "server stopping")
+
+    def _check_stopping(self) -> None:
+        if self._door.stopping and not self._closing:
+            self.stop()
+
+    def close_with(self, row: ReplyRow, reason: str) -> None:
+        """Say a last reply and close."""
+        if not self._closing:
+            self._session.close_with(row, fqdn=self._door.house.hostname)
+            self._close(reason)
+
+    def _close(self, reason: str) -> None:
+        self._reason = reason
+        self._flush()
+        self._closing = True
+        self._transport.close()
+
+    def _fail(self, error: BaseException) -> None:
+        """A bug or a dead dependency: the client is told 451 with an id, and the connection ends."""
+        if self._closing:
+            return
+        reply = self._reception.failed(error)
+        self._transport.write(self._session.data_to_send() + reply.octets)
+        self._close("failure")
+
+    def _log(self) -> None:
+        session, house = self._session, self._door.house
+        tls = self._transport.get_extra_info("ssl_object")
+        account = self._reception.facts.account
+        house.log.connection(
+            self._client_address,
+            self._door.role,
+            self._reason,
+            hello=session.hello_domain,
+            account="" if account is None else str(account.address),
+            tls="" if tls is None else tls_summary(tls),
+            messages=self._messages,
+            seconds=round(house.clock.monotonic() - self._begun, 3),
+        )
+
+
+async def _finish(work: Awaitable[None], fail: Callable[[BaseException], None]) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001
+        fail(error)
+
+
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    address = str(peer[0]) if peer else "0.0.0.0"  # noqa: S104
+    return address.removeprefix("::ffff:") if address.count(".") == 3 else address.partition("%")[0]
+
+
+_ANSWERS: Final[dict[type, Callable[[Connection, Event], None]]] = cast(
+    "dict[type, Callable[[Connection, Event], None]]",
+    {
+        events.MailRequested: Connection._on_mail,
+        events.RcptRequested: Connection._on_rcpt,
+        events.DataRequested: Connection._on_data,
+        events.ContentReceived: Connection._on_content,
+        events.ContentEnded: Connection._on_ended,
+        events.TransactionAborted: Connection._on_aborted,
+        events.AuthRequested: Connection._on_auth,
+        events.AuthResponse: Connection._on_auth_response,
+        events.AuthAborted: Connection._on_auth_aborted,
+        events.VrfyRequested: Connection._on_vrfy,
+        events.ExpnRequested: Connection._on_expn,
+        events.TlsRequested: Connection._on_tls,
+        events.Refused: Connection._on_refused,
+        events.Closing: Connection._on_closing,
+    },
+)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts, watches and restarts the workers. It holds their listening sockets, so that nobody is refused while one comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from genkan.listener.admission import LocalCount, SessionLimits, WorkerCount
+from genkan.listener.listener import bind
+
+if TYPE_CHECKING:
+    from genkan.clock import Clock
+    from genkan.config import Config
+    from genkan.maillog import MailLog
+
+_FIRST_DELAY: Final = 0.1  # seconds before a dead worker is started again; doubled each time it dies young
+_LONGEST_DELAY: Final = 10.0
+_YOUNG: Final = 30.0  # seconds
+_PATIENCE: Final = 15.0  # seconds beyond `limits.shutdown` until a worker that does not end is killed
+
+
+@dataclass(slots=True)
+class Seat:
+    """A worker's place: its number, its sockets, and the process that has it now."""
+
+    number: int
+    sockets: list[socket.socket]
+    delay: float = _FIRST_DELAY
+    process: asyncio.subprocess.Process | None = field(default=None)
+
+
+class Supervisor:
+    """The parent of all workers."""
+
+    def __init__(self, config: Config, log: MailLog, clock: Clock) -> None:
+        """Binds all sockets, one of each listener for each worker. Raises `OSError`."""
+        self._config = config
+        self._log = log
+        self._clock = clock
+        self._count = LocalCount(SessionLimits(config.limits.sessions, config.limits.sessions_per_client))
+        self._stopping = asyncio.Event()
+        self._seats = [
+            Seat(number, [bind(settings.address, shared=True) for settings in config.listener])
+            for number in range(1, config.workers + 1)
+        ]
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit status."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._tell, signal.SIGHUP)
+        self._log.server("supervisor started", workers=self._config.workers)
+        async with asyncio.TaskGroup() as group:
+            for seat in self._seats:
+                group.create_task(self._keep(seat))
+        self._log.server("supervisor stopped")
+        return 0
+
+    async def _keep(self, seat: Seat) -> None:
+        """Keep a worker on its seat until the server stops."""
+        while not self._stopping.is_set():
+            started = self._clock.monotonic()
+            status = await self._sit(seat)
+            if self._stopping.is_set():
+                return
+            seat.delay = _FIRST_DELAY if self._clock.monotonic() - started > _YOUNG else min(seat.delay * 2, _LONGEST_DELAY)
+            self._log.server("worker died, starting another", worker=seat.number, status=status, delay=seat.delay)
+            try:
+                async with asyncio.timeout(seat.delay):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _sit(self, seat: Seat) -> int:
+        """Run one worker process to its end; its exit status, negative for a signal."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)  # noqa: FBT003
+        descriptors = [sock.fileno() for sock in seat.sockets]
+        command = [sys.executable, "-m", "genkan.main", str(self._config.file), str(seat.number)]
+        command += [str(theirs.fileno()), *map(str, descriptors)]
+        seat.process = await asyncio.create_subprocess_exec(*command, pass_fds=[theirs.fileno(), *descriptors])
+        theirs.close()
+        count = WorkerCount(ours, self._count, asyncio.get_running_loop())
+        try:
+            return await self._watch(seat.process)
+        finally:
+            seat.process = None
+            count.close()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> int:
+        ended = asyncio.ensure_future(process.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            patience = self._config.limits.shutdown.total_seconds() + _PATIENCE
+            await asyncio.wait({ended}, timeout=patience)
+        if not ended.done():
+            self._log.server("worker does not end, killed", pid=process.pid)
+            process.kill()
+        return await ended
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._tell(signal.SIGTERM)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for seat in self._seats:
+            if seat.process is not None and seat.process.returncode is None:
+                seat.process.send_signal(number)

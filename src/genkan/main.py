@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds every part from the configuration, starts them, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from genkan.clock import Clock, SystemClock
+from genkan.config import Config, ConfigError, load_config
+from genkan.delivery.dispatcher import Dispatcher, Retry
+from genkan.delivery.local import maildir_path
+from genkan.delivery.mailbox_usage import MailboxUsage
+from genkan.delivery.route import Router
+from genkan.directory.directory import Directory
+from genkan.listener.admission import Admission, LocalCount, RemoteCount, SessionLimits, Unlimited
+from genkan.listener.connection import Door
+from genkan.listener.idle import IdleWatch
+from genkan.listener.listener import Listener, bind
+from genkan.listener.reception import House
+from genkan.listener.supervisor import Supervisor
+from genkan.listener.tls import CertificateError, Certificates
+from genkan.maillog import LogStream, MailLog
+from genkan.policy.chain import Chain
+from genkan.smtp.extensions import Extensions, announced_keywords
+from genkan.smtp.maildata import BareNewline
+from genkan.smtp.reply import Wordbook
+from genkan.smtp.session import SessionRules
+from genkan.spool.message_ids import MessageIds
+from genkan.spool.reading import spool_folders
+from genkan.spool.spool import Spool, SpoolLimits
+from genkan.storage.engine import StorageError
+
+if TYPE_CHECKING:
+    from genkan.config import Listener as ListenerSettings
+    from genkan.directory.accounts import Account
+
+_OPEN_FILES: Final = 1_048_576
+
+
+class Worker:
+    """One process's share of the server: its listeners, its spool, its deliveries."""
+
+    def __init__(self, config: Config, number: int, sockets: list[socket.socket], clock: Clock) -> None:
+        """`sockets` are one listening socket for each listener of the configuration; `number` counts from 1."""
+        self.config = config
+        self.number = number
+        self.clock = clock
+        self.listeners: list[Listener] = []
+        self._sockets = sockets
+        self._spools: list[Spool] = []
+        self._dispatchers: list[Dispatcher] = []
+        self._usage = MailboxUsage()
+
+    async def start(self, admission: Admission, log_descriptor: int = 1) -> None:
+        """Open the storage, deliver what is there, then accept. Raises `StorageError`, `CertificateError`, `OSError`."""
+        config, loop = self.config, asyncio.get_running_loop()
+        self.loop = loop
+        self.log = MailLog(LogStream(log_descriptor, loop.call_soon), self.clock)
+        self.directory = Directory.open(
+            config.storage_folder, subaddress_delimiter=config.directory.subaddress_delimiter
+        )
+        self._certificates = _certificates(config)
+        for spool in self._spool_numbers():
+            self._open_spool(spool)
+        self.message_ids = MessageIds(self._take_block, loop)
+        self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
+        for settings, sock in zip(config.listener, self._sockets, strict=True):
+            door = Door(self._house(config), self._rules(config, settings), settings.role, admission, self.idle)
+            door.certificates = self._certificates and self._certificates.context
+            self.listeners.append(Listener(settings, sock, door, loop))
+        for listener in self.listeners:
+            await listener.start()
+        self.log.server("worker started", worker=self.number, pid=os.getpid())
+
+    def _spool_numbers(self) -> list[int]:
+        """Our own spool, and those of workers that the configuration has no more."""
+        left = [int(folder.name) for folder in spool_folders(self.config.storage_folder) if folder.name.isdecimal()]
+        workers = self.config.workers
+        orphans = [number for number in left if number > workers and (number - 1) % workers + 1 == self.number]
+        return [self.number, *sorted(orphans)]
+
+    def _open_spool(self, number: int) -> None:
+        config = self.config
+        limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
+        spool = Spool(config.storage_folder / "spool" / str(number), limits, self.loop.call_soon_threadsafe)
+        self._spools.append(spool)
+        if config.delivery.paused:
+            return
+        router = Router(self.directory, config.delivery.maildir, config.home)
+        retry = Retry(config.delivery.retry, config.delivery.expire)
+        dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock, self.loop)
+        self._dispatchers.append(dispatcher)
+        dispatcher.start()
+
+    def _take_block(self, count: int) -> range:
+        """On any thread: a block of message numbers, through a connection of its own."""
+        with Directory.open(self.config.storage_folder) as directory:
+            return directory.next_message_ids(count)
+
+    def _house(self, config: Config) -> House:
+        return House(
+            hostname=config.hostname,
+            banner=config.banner,
+            wordbook=Wordbook(config.replies),
+            directory=self.directory,
+            chain=Chain(config, self.directory, self._mailbox_usage, self.clock.now),
+            spool=self._spools[0],
+            message_ids=self.message_ids,
+            log=self.log,
+            clock=self.clock,
+            loop=self.loop,
+            lockout_failures=config.auth.lockout_failures,
+            lockout_time=config.auth.lockout_time,
+            transaction_time=config.limits.transaction_time,
+        )
+
+    def _rules(self, config: Config, settings: ListenerSettings) -> SessionRules:
+        limits, auth_on = config.limits, config.auth.mode == "on"
+        refuse = config.smtp.bare_newline == "refuse" or (config.smtp.bare_newline == "auto" and settings.role == "smtp")
+        return SessionRules(
+            wordbook=Wordbook(config.replies),
+            hostname=config.hostname,
+            banner=config.banner,
+            extensions=Extensions(
+                keywords=announced_keywords(config.smtp.extensions, config.replies),
+                starttls=self._certificates is not None,
+                mechanisms=config.auth.mechanisms if auth_on else (),
+                plaintext_always=config.auth.plaintext == "always",
+                message_size=limits.message_size,
+            ),
+            auth_enabled=auth_on,
+            vrfy=config.smtp.vrfy,
+            bare_newline=BareNewline.REFUSE if refuse else BareNewline.NORMALISE,
+            command_line=limits.command_line,
+            text_line=limits.text_line,
+            bad_commands=limits.commands,
+        )
+
+    async def _mailbox_usage(self, account: Account) -> int:
+        maildir = maildir_path(self.config.delivery.maildir, self.config.home, account.address)
+        return await self.loop.run_in_executor(None, self._usage.usage, maildir)
+
+    def reload(self) -> None:
+        """Read configuration and certificates again, for the connections to come; listeners and storage stay."""
+        try:
+            config = load_config(self.config.file)
+            if self._certificates is not None:
+                self._certificates.reload()
+        except (ConfigError, CertificateError) as error:
+            self.log.server("reload refused, everything stays as it was", error=str(error))
+            return
+        for listener in self.listeners:
+            listener.door.house = self._house(config)
+            listener.door.rules = self._rules(config, listener.settings)
+        self.log.server("reloaded", worker=self.number)
+
+    async def stop(self) -> None:
+        """End in order: no new connections, open transactions, deliveries, spools, directory."""
+        self.log.server("worker stopping", worker=self.number)
+        for listener in self.listeners:
+            listener.stop()
+        deadline = self.loop.time() + self.config.limits.shutdown.total_seconds()
+        while self._open_connections() and self.loop.time() < deadline:
+            await asyncio.sleep(0.05)
+        for listener in self.listeners:
+            for connection in list(listener.door.connections):
+                connection.abandon()
+        await asyncio.sleep(0)
+        for dispatcher in self._dispatchers:
+            await dispatcher.stop()
+        for spool in self._spools:
+            spool.close()
+        self.directory.close()
+        self.log.server("worker stopped", worker=self.number)
+        self.log.drain()
+
+    def _open_connections(self) -> bool:
+        return any(listener.door.connections for listener in self.listeners)
+
+
+def _certificates(config: Config) -> Certificates | None:
+    if config.tls.certificate is None or config.tls.key is None:
+        return None
+    return Certificates(config.path(config.tls.certificate), config.path(config.tls.key))
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Errors at the start are printed, each with what to do."""
+    _raise_open_files()
+    try:
+        lock = _lock(config.storage_folder)
+        try:
+            Directory.open(config.storage_folder).close()  # made and migrated before the workers race for it
+            return uvloop.run(_serve_alone(config) if config.workers == 1 else _supervise(config))
+        finally:
+            os.close(lock)
+    except (StorageError, CertificateError, OSError) as error:
+        print(f"genkan: {_explained(error, config)}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+async def _serve_alone(config: Config) -> int:
+    limits = SessionLimits(config.limits.sessions, config.limits.sessions_per_client)
+    admission = Unlimited() if limits.unlimited else LocalCount(limits)
+    sockets = [bind(settings.address, shared=False) for settings in config.listener]
+    await _run_worker(Worker(config, 1, sockets, SystemClock()), admission, asyncio.Event())
+    return 0
+
+
+async def _supervise(config: Config) -> int:
+    loop, clock = asyncio.get_running_loop(), SystemClock()
+    log = MailLog(LogStream(1, loop.call_soon), clock)
+    status = await Supervisor(config, log, clock).run()
+    log.drain()
+    return status
+
+
+async def _serve_supervised(config: Config, number: int, lifeline: socket.socket, sockets: list[socket.socket]) -> None:
+    """A worker under a supervisor. `lifeline` carries the count of sessions; when it closes, the supervisor is dead."""
+    limits = SessionLimits(config.limits.sessions, config.limits.sessions_per_client)
+    stop = asyncio.Event()
+    remote = RemoteCount(lifeline, asyncio.get_running_loop(), stop.set)
+    await _run_worker(Worker(config, number, sockets, SystemClock()), Unlimited() if limits.unlimited else remote, stop)
+
+
+async def _run_worker(worker: Worker, admission: Admission, stop: asyncio.Event) -> None:
+    """Start a worker, serve until SIGTERM, SIGINT or `stop`, end in order."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await worker.start(admission)
+    loop.add_signal_handler(signal.SIGHUP, worker.reload)
+    await stop.wait()
+    await worker.stop()
+
+
+def _raise_open_files() -> None:
+    """As many connections as the system allows; the soft limit of 1024 is meant for select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _lock(storage_folder: Path) -> int:
+    """One server for each storage folder. Raises `StorageError`."""
+    storage_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(storage_folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        msg = f"{storage_folder} is in use: another genkan serves it"
+        raise StorageError(msg) from error
+    return descriptor
+
+
+def _explained(error: Exception, config: Config) -> str:
+    if isinstance(error, OSError) and not isinstance(error, StorageError):
+        addresses = ", ".join(str(settings.address) for settings in config.listener)
+        return f"{error}; the listeners are {addresses}, the storage is {config.storage_folder}"
+    return str(error)
+
+
+def _worker_main(file: str, number: str, lifeline: str, *listening: str) -> int:
+    """What the supervisor starts: the configuration file, the worker's number, and inherited sockets."""
+    config = load_config(Path(file))
+    sockets = [socket.socket(fileno=int(descriptor)) for descriptor in (lifeline, *listening)]
+    for sock in sockets:
+        sock.setblocking(False)  # noqa: FBT003
+    try:
+        uvloop.run(_serve_supervised(config, int(number), sockets[0], sockets[1:]))
+    except (StorageError, CertificateError, OSError) as error:
+        print(f"genkan: worker {number}: {_explained(error, config)}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_worker_main(*sys.argv[1:]))

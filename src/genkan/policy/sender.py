@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the reverse-path at MAIL: the empty argument, local senders that do not exist, AUTH, sender trust.
+
+The order and the causes are the product's (its specification's built-in rules, rows "internal" and "external").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from genkan.policy.verdict import Verdict
+from genkan.smtp import replies
+from genkan.smtp.address import AddressError, parse_mailbox
+from genkan.smtp.reply import Profile
+
+if TYPE_CHECKING:
+    from genkan.directory.directory import Directory
+    from genkan.policy.facts import ContentFacts, TransactionFacts
+    from genkan.smtp.address import Mailbox
+    from genkan.smtp.reply import ReplyRow
+
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_COMMENT: Final = re.compile(r"\([^()]*\)")
+_IN_BRACKETS: Final = re.compile(r"<([^<>]*)>")
+
+
+class BlankReversePath:
+    """`MAIL FROM:` with nothing at all is no null reverse-path; the product refuses it as its rule `#blank false`."""
+
+    name = "blank-reverse-path"
+
+    def check(self, transaction: TransactionFacts) -> Verdict | None:
+        """Refuse the empty argument."""
+        return Verdict(self.name, replies.SENDER_FORBIDDEN) if transaction.blank else None
+
+
+class LocalSender:
+    """A reverse-path in a local domain must be an address of that domain."""
+
+    name = "local-sender"
+
+    def __init__(self, directory: Directory) -> None:
+        """The directory knows the domains and their addresses."""
+        self._directory = directory
+
+    def check(self, transaction: TransactionFacts) -> Verdict | None:
+        """Note whether the sender is local, and whose address it is; refuse one that nobody has."""
+        sender = transaction.reverse_path
+        if sender is None or not self._directory.is_local_domain(sender.domain):
+            return None
+        transaction.sender_is_local = True
+        transaction.sender_account = self._directory.sender_account(sender)
+        if transaction.sender_account is None:
+            return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"no account or alias {sender}")
+        return None
+
+
+class AuthenticatedSender:
+    """Who sends with a local address, or submits mail at all, must have authenticated.
+
+    The product asks it of each account that has credentials, and lets the others send from anywhere; here that is the
+    setting `auth.unauthenticated_accounts`.
+    """
+
+    name = "authentication"
+
+    def __init__(self, unauthenticated_accounts: str, profile: Profile) -> None:
+        """`unauthenticated_accounts` is "nowhere" or "anywhere"."""
+        self._anywhere = unauthenticated_accounts == "anywhere"
+        self._profile = profile
+
+    def check(self, transaction: TransactionFacts) -> Verdict | None:
+        """Refuse what needs AUTH in a session that has none."""
+        connection = transaction.connection
+        if connection.account is not None:
+            return None
+        if connection.role != "smtp":
+            return Verdict(self.name, replies.NEED_AUTH_BEFORE_MAIL, detail=f"{connection.role} listener")
+        if not transaction.sender_is_local or self._exempt(transaction):
+            return None
+        return Verdict(self.name, self._row(connection.auth_failed), detail=f"{transaction.reverse_path} is local")
+
+    def _exempt(self, transaction: TransactionFacts) -> bool:
+        account = transaction.sender_account
+        without_credentials = account is None or not account.can_authenticate
+        return self._anywhere and without_credentials and not transaction.connection.auth_failed
+
+    def _row(self, auth_failed: bool) -> ReplyRow:
+        if auth_failed or self._profile is Profile.RFC:
+            return replies.NEED_AUTH_BEFORE_MAIL
+        return replies.NEED_EHLO_BEFORE_AUTH
+
+
+class SenderTrust:
+    """From level 2 on, an authenticated account sends with its own addresses only (the product's `AUTHID=Env`)."""
+
+    name = "sender-trust"
+
+    def __init__(self, level: int) -> None:
+        """`level` is the setting `auth.sender_trust`."""
+        self._level = level
+
+    def check(self, transaction: TransactionFacts) -> Verdict | None:
+        """Refuse the address of somebody else; an alias of the account is its own."""
+        account = transaction.connection.account
+        if self._level < 2 or account is None or transaction.reverse_path is None:
+            return None
+        if transaction.sender_account is not None and transaction.sender_account.id == account.id:
+            return None
+        return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"{account.address} may not send as {transaction.reverse_path}")
+
+
+class FromFieldTrust:
+    """At level 3 the From field, too, must be an address of the account (the product's `AUTHID=Env=Head`)."""
+
+    name = "sender-trust-from"
+
+    def __init__(self, level: int, directory: Directory) -> None:
+        """`level` is the setting `auth.sender_trust`."""
+        self._level = level
+        self._directory = directory
+
+    def check(self, content: ContentFacts) -> Verdict | None:
+        """Refuse a From field that names no address of the authenticated account."""
+        account = content.transaction.connection.account
+        if self._level < 3 or account is None:
+            return None
+        header = content.header
+        author = author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None
+        if author is not None:
+            owner = self._directory.sender_account(author)
+            if owner is not None and owner.id == account.id:
+                return None
+        detail = f"{account.address} may not write From: {header.from_field[:200]!r}"
+        return Verdict(self.name, replies.SENDER_UNKNOWN, detail=detail)
+
+
+def author_of(from_field: str) -> Mailbox | None:
+    """The one address in the body of a From field, `None` when that cannot be said for sure (RFC 5322, 3.6.2)."""
+    bare = _COMMENT.sub("", _QUOTED.sub('""', from_field))
+    in_brackets = _IN_BRACKETS.findall(bare)
+    if len(in_brackets) > 1 or "," in bare:
+        return None
+    try:
+        return parse_mailbox(in_brackets[0] if in_brackets else bare.strip())
+    except AddressError:
+        return None

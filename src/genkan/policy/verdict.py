@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refusal as a value: which check objects, and the catalogue's row that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genkan.smtp.reply import ReplyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An objection. `row` is what the client is told (`None`: it is cut off without a word), `fields` fill it.
+
+    `check` names the check and `detail` what it saw, for the log; neither ever goes on the wire.
+    """
+
+    check: str
+    row: ReplyRow | None
+    fields: dict[str, str] = field(default_factory=dict)
+    detail: str = ""

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What EHLO announces (RFC 5321, 4.1.1.1), in the product's order: STARTTLS, AUTH, and SIZE on the last line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from genkan.smtp import replies
+from genkan.smtp.reply import Profile
+
+if TYPE_CHECKING:
+    from genkan.smtp.reply import ReplyRow
+
+BEYOND_THE_PRODUCT: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES")
+PLAINTEXT_MECHANISMS: Final = frozenset({"PLAIN", "LOGIN"})
+
+Lines = list[tuple["ReplyRow", dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What a listener offers: `keywords` beyond the product's three, TLS, AUTH mechanisms, and the size limit in octets (0: none)."""
+
+    keywords: tuple[str, ...]
+    starttls: bool
+    mechanisms: tuple[str, ...]
+    plaintext_always: bool
+    message_size: int
+
+    def offers(self, keyword: str) -> bool:
+        """Whether an extension beyond the product's three is announced, so that its parameters and commands count."""
+        return keyword in self.keywords
+
+    def mechanisms_for(self, *, tls_active: bool) -> tuple[str, ...]:
+        """The AUTH mechanisms that may be used now: PLAIN and LOGIN show the password to whoever listens on the way."""
+        if tls_active or self.plaintext_always:
+            return self.mechanisms
+        return tuple(name for name in self.mechanisms if name not in PLAINTEXT_MECHANISMS)
+
+    def lines(self, *, tls_active: bool) -> Lines:
+        """The rows that follow the first line of the reply to EHLO."""
+        lines: Lines = [(replies.EHLO_KEYWORD, {"keyword": keyword}) for keyword in self.keywords]
+        if self.starttls and not tls_active:
+            lines.append((replies.EHLO_STARTTLS, {}))
+        if mechanisms := self.mechanisms_for(tls_active=tls_active):
+            lines.append((replies.EHLO_AUTH, {"mechanisms": " ".join(mechanisms)}))
+        lines.append((replies.EHLO_SIZE, {"size": str(self.message_size)}))
+        return lines
+
+
+def announced_keywords(setting: str, profile: Profile) -> tuple[str, ...]:
+    """The keywords beyond the product's for the setting `smtp.extensions`; before 4.83 there are no enhanced codes to announce."""
+    if setting == "source":
+        return ()
+    if profile is Profile.EPSTRS_482:
+        return tuple(keyword for keyword in BEYOND_THE_PRODUCT if keyword != "ENHANCEDSTATUSCODES")
+    return BEYOND_THE_PRODUCT

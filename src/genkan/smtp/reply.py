@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server says: a reply row of the catalogue, and the reply made from it.
+
+RFC 5321, 4.2 (replies), RFC 2034 (enhanced codes). The words themselves are in `replies.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+MAX_REPLY_LINE: Final = 512  # octets with CRLF; RFC 5321, 4.5.3.1.5
+
+
+class Profile(StrEnum):
+    """Whose wording is spoken: a version of the product, or the habits of the RFCs."""
+
+    EPSTRS_482 = "epstrs-4.82"
+    EPSTRS_483 = "epstrs-4.83"
+    EPSTRS_4A7 = "epstrs-4.A7"
+    RFC = "rfc"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A code, an enhanced code (`None`: the line has none) and a text with `{field}` names."""
+
+    code: int
+    enhanced: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """One row of the catalogue: why the server answers, in each profile's words.
+
+    `wording` is the newest product's; `older` holds the words of older product versions where they differ, `rfc` those
+    of the `rfc` profile. `meaning` and `remedy` say in English and Japanese what causes the reply and what to do.
+    """
+
+    name: str
+    wording: Wording
+    meaning: str
+    meaning_ja: str
+    remedy: str
+    remedy_ja: str
+    origin: str
+    rfc: Wording | None = None
+    older: Wording | None = None
+
+    def in_profile(self, profile: Profile) -> Wording:
+        """The words of this row in `profile`; before 4.83 the product had no enhanced codes."""
+        if profile is Profile.RFC:
+            return self.rfc or self.wording
+        wording = self.wording if profile is Profile.EPSTRS_4A7 else self.older or self.wording
+        if profile is Profile.EPSTRS_482:
+            return Wording(wording.code, None, wording.text)
+        return wording
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply ready for the wire: it knows its row's name, its code and its octets (each line ends in CRLF)."""
+
+    name: str
+    code: int
+    octets: bytes
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the reply code is positive (2yz or 3yz)."""
+        return self.code < 400
+
+    @property
+    def text(self) -> str:
+        """The reply as one line of text for logs and errors, without the line end."""
+        return self.octets.decode("utf-8", "replace").rstrip("\r\n").replace("\r\n", " / ")
+
+
+def safe_field(value: str, *, utf8: bool = False) -> str:
+    """Make a field fit for a reply line: no control characters, ASCII unless the client asked for SMTPUTF8."""
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(c if c.isprintable() and (utf8 or c.isascii()) else "?" for c in value)
+
+
+class Wordbook:
+    """The catalogue in one profile's words: fills a row with fields and gives the reply."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._heads: dict[str, tuple[int, str, str]] = {}
+
+    def reply(self, row: ReplyRow, **fields: str) -> Reply:
+        """The one-line reply of `row`; field values are made safe and the line is cut to 512 octets."""
+        return self._fill(row, " ", fields, utf8=False)
+
+    def reply_utf8(self, row: ReplyRow, **fields: str) -> Reply:
+        """As `reply`, for a client that asked for SMTPUTF8 (RFC 6531, 3.7.4.2): text beyond ASCII stays."""
+        return self._fill(row, " ", fields, utf8=True)
+
+    def lines(self, rows: list[tuple[ReplyRow, dict[str, str]]]) -> Reply:
+        """A multi-line reply of several rows with one code; all but the last line carry a hyphen (RFC 5321, 4.2.1)."""
+        parts = [self._fill(row, "-", fields, utf8=False) for row, fields in rows[:-1]]
+        last_row, last_fields = rows[-1]
+        parts.append(self._fill(last_row, " ", last_fields, utf8=False))
+        return Reply(rows[0][0].name, parts[0].code, b"".join(part.octets for part in parts))
+
+    def _fill(self, row: ReplyRow, separator: str, fields: dict[str, str], *, utf8: bool) -> Reply:
+        head = self._heads.get(row.name)
+        if head is None:
+            wording = row.in_profile(self.profile)
+            enhanced = f"{wording.enhanced} " if wording.enhanced else ""
+            head = self._heads[row.name] = (wording.code, enhanced, wording.text)
+        code, enhanced, text = head
+        if fields:
+            text = text.format_map({name: safe_field(value, utf8=utf8) for name, value in fields.items()})
+        line = f"{code}{separator}{enhanced}{text}".encode()
+        if len(line) > MAX_REPLY_LINE - 2:
+            line = line[: MAX_REPLY_LINE - 2].decode("utf-8", "ignore").encode()
+        return Reply(row.name, code, line + b"\r\n")

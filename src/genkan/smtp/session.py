@@ -1,0 +1,561 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's side of an SMTP session as a state machine: octets in, questions out, replies in, octets out (RFC 5321).
+
+No I/O, no clock. The owner calls `receive_data`, then `next_event` until it gives `NEED_DATA`. Every question among the
+events is answered with `send_reply` before the next event is asked for: the answer decides how the following octets read,
+so nothing is ever parsed ahead. `data_to_send` empties the out-buffer; call it once a read, so that replies leave together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from genkan.smtp import command as commands
+from genkan.smtp import events, replies
+from genkan.smtp.command import Refusal, parse_command
+from genkan.smtp.events import NEED_DATA, Closing, ContentEnded, ContentReceived, Event, Refused, Signal, TransactionAborted
+from genkan.smtp.maildata import BareNewline, ContentGate, DotReader, Fault
+from genkan.smtp.sasl import decode_base64
+from genkan.smtp.sequence import State, Table, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genkan.smtp.command import Command
+    from genkan.smtp.extensions import Extensions
+    from genkan.smtp.reply import Reply, ReplyRow, Wordbook
+
+MAX_AUTH_LINE: Final = 12288  # RFC 4954, 4
+HELP: Final = "Commands: HELO EHLO AUTH STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
+
+
+class MisuseError(Exception):
+    """The owner broke the contract of the session; nothing a client sends raises it."""
+
+
+class Mode(Enum):
+    """How the next octets read."""
+
+    COMMANDS = auto()
+    DATA = auto()
+    CHUNK = auto()
+    AUTH = auto()
+    TLS = auto()
+    CLOSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What all sessions of a listener share; sizes in octets, 0 is no limit."""
+
+    wordbook: Wordbook
+    hostname: str
+    banner: str
+    extensions: Extensions
+    auth_enabled: bool
+    vrfy: bool
+    bare_newline: BareNewline
+    command_line: int
+    text_line: int
+    bad_commands: int
+
+
+class Chunk:
+    """A BDAT chunk under way (RFC 3030): octets still to come, and the refusal it will get if it is only skipped."""
+
+    __slots__ = ("last", "refusal", "remaining", "size")
+
+    def __init__(self, size: int, *, last: bool) -> None:
+        """`size` is the number after BDAT."""
+        self.size = self.remaining = size
+        self.last = last
+        self.refusal: Reply | None = None
+
+
+class Session:
+    """One session. Public attributes are for reading: what the client has said and reached so far."""
+
+    __slots__ = (
+        "_bad_commands",
+        "_chunk",
+        "_dots",
+        "_gate",
+        "_input",
+        "_mode",
+        "_news",
+        "_out",
+        "_overlong",
+        "_position",
+        "_question",
+        "_rules",
+        "_sequence",
+        "authenticated",
+        "client_address",
+        "esmtp",
+        "hello_domain",
+        "state",
+        "tls_active",
+        "utf8",
+    )
+
+    def __init__(self, rules: SessionRules, client_address: str, *, tls_active: bool) -> None:
+        """A fresh session; nothing is said before `greet`."""
+        self._rules = rules
+        self._sequence: Table = table_of(rules.wordbook.profile)
+        self._input = b""
+        self._position = 0
+        self._out: list[bytes] = []
+        self._mode = Mode.COMMANDS
+        self._question: type[Event] | None = None
+        self._news: list[Event] = []
+        self._gate: ContentGate | None = None
+        self._dots: DotReader | None = None
+        self._chunk: Chunk | None = None
+        self._overlong = False
+        self._bad_commands = 0
+        self.client_address = client_address
+        self.tls_active = tls_active
+        self.state = State.CONNECTED
+        self.hello_domain = ""
+        self.esmtp = False
+        self.authenticated = False
+        self.utf8 = False
+
+    # What the owner calls.
+
+    def greet(self) -> None:
+        """Say the greeting."""
+        self._say(replies.GREETING, fqdn=self._rules.hostname, banner=self._rules.banner)
+
+    def receive_data(self, octets: bytes) -> None:
+        """Append octets from the client; nothing is parsed yet."""
+        if self._position < len(self._input):
+            octets = self._input[self._position :] + octets
+        self._input = octets
+        self._position = 0
+
+    @property
+    def buffered(self) -> int:
+        """Octets received and not yet read."""
+        return len(self._input) - self._position
+
+    def data_to_send(self) -> bytes:
+        """Take what is to be sent to the client."""
+        if not self._out:
+            return b""
+        octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        return octets
+
+    def next_event(self) -> Event | Signal:
+        """Give the next event, or `NEED_DATA`. Raises `MisuseError` while a question is open."""
+        if self._question is not None:
+            msg = f"{self._question.__name__} has not been answered"
+            raise MisuseError(msg)
+        while True:
+            if self._news:
+                return self._asked(self._news.pop(0))
+            mode = self._mode
+            if mode is Mode.COMMANDS:
+                event_or_none = self._next_command()
+            elif mode is Mode.DATA:
+                event_or_none = self._next_content()
+            elif mode is Mode.CHUNK:
+                event_or_none = self._next_chunk()
+            elif mode is Mode.AUTH:
+                event_or_none = self._next_response()
+            else:
+                return NEED_DATA
+            if event_or_none is NEED_DATA:
+                return NEED_DATA
+            if event_or_none is not None:
+                return self._asked(event_or_none)
+
+    def send_reply(self, reply: Reply) -> None:
+        """Answer the open question. Raises `MisuseError` when there is none."""
+        question, self._question = self._question, None
+        if question is None:
+            msg = f"no question is open for {reply.name}"
+            raise MisuseError(msg)
+        if question is not events.DataRequested or self._chunk is None:
+            self._out.append(reply.octets)
+        _ANSWERS[question](self, reply)
+
+    def close_with(self, row: ReplyRow, **fields: str) -> None:
+        """Say a last reply of the server's own accord (421) and read no more."""
+        self._say(row, **fields)
+        self._mode = Mode.CLOSED
+        self._question = None
+        self._news.clear()
+
+    def tls_started(self) -> None:
+        """The handshake is done: all that was said before it is forgotten (RFC 3207, 4.2)."""
+        self.tls_active = True
+        self._mode = Mode.COMMANDS
+        self.state = State.CONNECTED
+        self.hello_domain = ""
+        self.esmtp = False
+        self.authenticated = False
+        self._bad_commands = 0
+
+    # Answers to questions.
+
+    def _mail_answered(self, reply: Reply) -> None:
+        if reply.accepts:
+            self.state = State.MAIL
+            self._bad_commands = 0
+        else:
+            self.utf8 = False
+
+    def _rcpt_answered(self, reply: Reply) -> None:
+        if reply.accepts:
+            self.state = State.RCPT
+
+    def _data_answered(self, reply: Reply) -> None:
+        if self._chunk is not None:
+            self._mode = Mode.CHUNK
+            if reply.accepts:
+                self.state = State.CHUNKS
+                self._open_gate()
+            else:
+                self._chunk.refusal = reply
+        elif reply.accepts:
+            self._mode = Mode.DATA
+            self._dots = DotReader()
+            self._open_gate()
+
+    def _content_answered(self, reply: Reply) -> None:
+        bare_newline = self._gate is not None and self._gate.fault is Fault.BARE_NEWLINE
+        self._forget_transaction()
+        self._mode = Mode.COMMANDS
+        if bare_newline:  # what follows might be a smuggled message's commands
+            self._close("bare newline in mail data")
+
+    def _auth_answered(self, reply: Reply) -> None:
+        if reply.code == replies.AUTH_CHALLENGE.wording.code:
+            self._mode = Mode.AUTH
+            return
+        self._mode = Mode.COMMANDS
+        self.authenticated = reply.accepts
+
+    def _tls_answered(self, reply: Reply) -> None:
+        if reply.accepts:
+            self._mode = Mode.TLS
+
+    def _told(self, reply: Reply) -> None:
+        """Nothing changes."""
+
+    # Reading commands.
+
+    def _next_command(self) -> Event | Signal | None:
+        line = self._next_line(self._rules.command_line)
+        if line is None:
+            return None if self._news else NEED_DATA
+        may_utf8 = self.utf8 if self.state >= State.MAIL else self.esmtp and self._rules.extensions.offers("SMTPUTF8")
+        parsed = parse_command(line, smtputf8_allowed=may_utf8)
+        if isinstance(parsed, Refusal):
+            return self._refuse_line(parsed, line)
+        row = self._sequence.get(type(parsed))
+        if row is not None and (refusal := row[self.state]) is not None:
+            return self._out_of_sequence(parsed, refusal, line)
+        return _COMMANDS[type(parsed)](self, parsed, line)
+
+    def _next_line(self, limit: int) -> bytes | None:
+        """Take a line without its CRLF; an overlong or badly ended one is refused here."""
+        end = self._input.find(b"\n", self._position)
+        if end < 0:
+            if self.buffered > limit + 2:
+                self._overlong = True
+                self._input, self._position = self._input[-1:], 0
+            return None
+        line = self._input[self._position : end]
+        self._position = end + 1
+        if self._overlong or len(line) > limit + 1:
+            self._overlong = False
+            self._news.insert(0, self._refuse(replies.LINE_TOO_LONG, b""))
+            return None
+        if line.endswith(b"\r"):
+            return line[:-1]
+        if self._rules.bare_newline is BareNewline.REFUSE:
+            self._say(replies.COMMAND_BARE_NEWLINE)
+            self._news.append(Refused(replies.COMMAND_BARE_NEWLINE, _printable(line)))
+            self._close("bare newline in a command")
+            return None
+        return line
+
+    def _refuse_line(self, refusal: Refusal, line: bytes) -> Event:
+        event = self._refuse(refusal.row, line, **refusal.fields)
+        if refusal.fatal:
+            self._close("a chunk of unknown size")
+        return event
+
+    def _out_of_sequence(self, parsed: Command, row: ReplyRow, line: bytes) -> Event | None:
+        if isinstance(parsed, commands.Auth) and not self._rules.auth_enabled:
+            row = replies.AUTH_NOT_ENABLED
+        if isinstance(parsed, commands.Bdat):
+            return self._skip_chunk(parsed, row)
+        return self._refuse(row, line)
+
+    def _on_helo(self, parsed: commands.Helo, _line: bytes) -> Event | None:
+        return self._hello(parsed.domain, esmtp=False)
+
+    def _on_ehlo(self, parsed: commands.Ehlo, _line: bytes) -> Event | None:
+        return self._hello(parsed.domain, esmtp=True)
+
+    def _hello(self, domain: str, *, esmtp: bool) -> Event | None:
+        aborted = self._abort()
+        self.hello_domain = domain
+        self.esmtp = esmtp
+        self.state = State.GREETED
+        names = {"fqdn": self._rules.hostname, "client_address": self.client_address}
+        if esmtp:
+            lines = [(replies.EHLO_HELLO, names), *self._rules.extensions.lines(tls_active=self.tls_active)]
+            self._out.append(self._rules.wordbook.lines(lines).octets)
+        else:
+            self._say(replies.HELO_HELLO, **names)
+        return aborted
+
+    def _on_mail(self, parsed: commands.Mail, _line: bytes) -> Event:
+        self.utf8 = parsed.parameters.smtputf8
+        return events.MailRequested(parsed.reverse_path, parsed.parameters, parsed.blank)
+
+    def _on_rcpt(self, parsed: commands.Rcpt, _line: bytes) -> Event:
+        return events.RcptRequested(parsed.forward_path, parsed.parameters)
+
+    def _on_data(self, _parsed: commands.Data, _line: bytes) -> Event:
+        return events.DataRequested(by_chunks=False)
+
+    def _on_rset(self, _parsed: commands.Rset, _line: bytes) -> Event | None:
+        self._say(replies.RESET_OK)
+        return self._abort()
+
+    def _on_noop(self, _parsed: commands.Noop, _line: bytes) -> None:
+        self._say(replies.NOOP_OK)
+
+    def _on_help(self, _parsed: commands.Help, _line: bytes) -> None:
+        self._say(replies.HELP_TEXT, text=HELP)
+
+    def _on_quit(self, _parsed: commands.Quit, _line: bytes) -> Event:
+        self._say(replies.CLOSING, fqdn=self._rules.hostname)
+        self._mode = Mode.CLOSED
+        return Closing("quit")
+
+    def _on_vrfy(self, parsed: commands.Vrfy, line: bytes) -> Event:
+        if not self._rules.vrfy:
+            return self._refuse(replies.VRFY_DISABLED, line)
+        return events.VrfyRequested(parsed.argument)
+
+    def _on_expn(self, parsed: commands.Expn, line: bytes) -> Event:
+        if not self._rules.vrfy:
+            return self._refuse(replies.VRFY_DISABLED, line)
+        return events.ExpnRequested(parsed.argument)
+
+    def _on_starttls(self, _parsed: commands.Starttls, line: bytes) -> Event:
+        if self.tls_active:
+            return self._refuse(replies.TLS_ALREADY_ACTIVE, line)
+        if not self._rules.extensions.starttls:
+            return self._refuse(replies.TLS_NOT_AVAILABLE, line)
+        if self.buffered:  # RFC 3207, 6: they would be read as if they had come under TLS
+            self._mode = Mode.CLOSED
+            return Closing("octets behind STARTTLS")
+        return events.TlsRequested()
+
+    # AUTH: the session speaks the frame of the dialogue, its owner the mechanism (RFC 4954, 4).
+
+    def _on_auth(self, parsed: commands.Auth, _line: bytes) -> Event:
+        row = self._auth_refusal(parsed.mechanism)
+        if row is not None:
+            return self._refuse(row, b"AUTH " + parsed.mechanism.encode("ascii", "replace"))
+        initial = None
+        if parsed.initial is not None:
+            initial = b"" if parsed.initial == b"=" else decode_base64(parsed.initial)
+            if initial is None:
+                self._say(replies.AUTH_NOT_BASE64)
+                return events.AuthAborted(failed=True)
+        return events.AuthRequested(parsed.mechanism, initial)
+
+    def _auth_refusal(self, mechanism: str) -> ReplyRow | None:
+        if not self._rules.auth_enabled:
+            return replies.AUTH_NOT_ENABLED
+        if not self.esmtp:
+            return replies.NEED_EHLO_BEFORE_AUTH
+        if self.authenticated:
+            return replies.DUPLICATE_AUTH
+        extensions = self._rules.extensions
+        if mechanism in extensions.mechanisms_for(tls_active=self.tls_active):
+            return None
+        return replies.AUTH_NEEDS_TLS if mechanism in extensions.mechanisms else replies.AUTH_MECHANISM_UNKNOWN
+
+    def _next_response(self) -> Event | Signal | None:
+        line = self._next_line(MAX_AUTH_LINE)
+        if line is None:
+            if not self._news:
+                return NEED_DATA
+            self._news.append(events.AuthAborted(failed=True))
+            if self._mode is Mode.AUTH:
+                self._mode = Mode.COMMANDS
+            return None
+        octets = decode_base64(line)
+        if octets is not None:
+            return events.AuthResponse(octets)
+        self._mode = Mode.COMMANDS
+        if line == b"*":
+            self._say(replies.AUTH_CANCELLED)
+            return events.AuthAborted(failed=False)
+        self._say(replies.AUTH_NOT_BASE64)
+        return events.AuthAborted(failed=True)
+
+    # Mail data.
+
+    def _open_gate(self) -> None:
+        rules = self._rules
+        self._gate = ContentGate(rules.bare_newline, rules.extensions.message_size, rules.text_line)
+
+    def _next_content(self) -> Event | Signal:
+        if self._dots is None or self._gate is None:
+            raise MisuseError
+        if not self.buffered:
+            return NEED_DATA
+        content, rest = self._dots.read(self._take(self.buffered))
+        passed = self._gate.put(content)
+        if rest is None:
+            return ContentReceived(passed) if passed else NEED_DATA
+        self._input, self._position = rest, 0
+        return self._content_event(passed + self._gate.finish())
+
+    def _content_event(self, passed: bytes) -> Event:
+        """The last octets, if any, and then the question that ends the content."""
+        assert self._gate is not None
+        ended = ContentEnded(self._gate.fault, self._gate.size)
+        self._dots = None
+        if not passed or self._gate.fault is not None:
+            return ended
+        self._news.append(ended)
+        return ContentReceived(passed)
+
+    def _take(self, count: int) -> bytes:
+        start, self._position = self._position, min(self._position + count, len(self._input))
+        if start == 0 and self._position == len(self._input):
+            octets, self._input, self._position = self._input, b"", 0
+            return octets
+        return self._input[start : self._position]
+
+    def _on_bdat(self, parsed: commands.Bdat, line: bytes) -> Event | None:
+        if not self._rules.extensions.offers("CHUNKING"):
+            event = self._refuse(replies.COMMAND_UNRECOGNIZED, line, command="BDAT")
+            self._close("BDAT without CHUNKING")
+            return event
+        self._chunk = Chunk(parsed.size, last=parsed.last)
+        if self.state is State.RCPT:
+            return events.DataRequested(by_chunks=True)
+        self._mode = Mode.CHUNK
+        return None
+
+    def _skip_chunk(self, parsed: commands.Bdat, row: ReplyRow) -> None:
+        """The octets of a refused chunk are sent all the same; the refusal follows them (RFC 3030, 4.1)."""
+        self._chunk = Chunk(parsed.size, last=parsed.last)
+        self._chunk.refusal = self._rules.wordbook.reply(row)
+        self._mode = Mode.CHUNK
+
+    def _next_chunk(self) -> Event | Signal | None:
+        chunk = self._chunk
+        assert chunk is not None
+        if chunk.remaining:
+            if not self.buffered:
+                return NEED_DATA
+            octets = self._take(chunk.remaining)
+            chunk.remaining -= len(octets)
+            passed = self._gate.put(octets) if self._gate is not None and chunk.refusal is None else b""
+            if passed:
+                return ContentReceived(passed)
+            return None
+        return self._chunk_ended(chunk)
+
+    def _chunk_ended(self, chunk: Chunk) -> Event | None:
+        self._chunk = None
+        self._mode = Mode.COMMANDS
+        if chunk.refusal is not None:
+            self._out.append(chunk.refusal.octets)
+            return None
+        assert self._gate is not None
+        if chunk.last:
+            return self._content_event(self._gate.finish())
+        if self._gate.fault is not None:
+            return self._content_event(b"")
+        self._say(replies.CHUNK_RECEIVED, octets=str(chunk.size))
+        return None
+
+    # What all of them use.
+
+    def _asked(self, event: Event) -> Event:
+        if type(event) in _ANSWERS:
+            self._question = type(event)
+        return event
+
+    def _say(self, row: ReplyRow, **fields: str) -> None:
+        self._out.append(self._rules.wordbook.reply(row, **fields).octets)
+
+    def _refuse(self, row: ReplyRow, line: bytes, **fields: str) -> Event:
+        if "{fqdn}" in row.wording.text:
+            fields["fqdn"] = self._rules.hostname
+        self._say(row, **fields)
+        self._bad_commands += 1
+        if 0 < self._rules.bad_commands <= self._bad_commands:
+            self._say(replies.TOO_MANY_BAD_COMMANDS)
+            self._close("too many bad commands")
+        return Refused(row, _printable(line))
+
+    def _close(self, reason: str) -> None:
+        self._mode = Mode.CLOSED
+        self._news.append(Closing(reason))
+
+    def _abort(self) -> Event | None:
+        """Forget an open transaction and tell the owner."""
+        if self.state < State.MAIL:
+            return None
+        self._forget_transaction()
+        return TransactionAborted()
+
+    def _forget_transaction(self) -> None:
+        self.state = State.GREETED
+        self._gate = None
+        self._dots = None
+        self.utf8 = False
+        self._bad_commands = 0
+
+
+def _printable(line: bytes) -> str:
+    """A line as the log may show it; credentials never come here."""
+    return line[:200].decode("utf-8", "replace")
+
+
+_ANSWERS: Final[dict[type, Callable[[Session, Reply], None]]] = {
+    events.MailRequested: Session._mail_answered,
+    events.RcptRequested: Session._rcpt_answered,
+    events.DataRequested: Session._data_answered,
+    events.ContentEnded: Session._content_answered,
+    events.AuthRequested: Session._auth_answered,
+    events.AuthResponse: Session._auth_answered,
+    events.TlsRequested: Session._tls_answered,
+    events.VrfyRequested: Session._told,
+    events.ExpnRequested: Session._told,
+}
+
+_COMMANDS: Final[dict[type, Callable[..., Event | None]]] = {
+    commands.Helo: Session._on_helo,
+    commands.Ehlo: Session._on_ehlo,
+    commands.Mail: Session._on_mail,
+    commands.Rcpt: Session._on_rcpt,
+    commands.Data: Session._on_data,
+    commands.Bdat: Session._on_bdat,
+    commands.Rset: Session._on_rset,
+    commands.Noop: Session._on_noop,
+    commands.Vrfy: Session._on_vrfy,
+    commands.Expn: Session._on_expn,
+    commands.Help: Session._on_help,
+    commands.Quit: Session._on_quit,
+    commands.Auth: Session._on_auth,
+    commands.Starttls: Session._on_starttls,
+}

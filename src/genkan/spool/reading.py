@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading spools without owning them: for delivery threads, and for an operator while workers write."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from genkan.directory.message_ids import format_message_id
+from genkan.spool.rows import message_number, moment
+from genkan.spool.segments import parse_extents, read_extent, segment_path
+from genkan.storage.engine import translated
+from genkan.storage.sqlite import Queries, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    import apsw
+
+_PAGE: Final = 500
+
+
+@cache
+def _queries() -> Queries:
+    return Queries.load("spool")
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """A recipient that waits: `state` is `due`, `waiting` (for `due_at`) or `leased` (an attempt is under way)."""
+
+    forward_path: str
+    mailbox: str
+    state: str
+    due_at: datetime
+    attempts: int
+    last_outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message in a spool, with the recipients it still has. `reverse_path` is "" for the null one; size in octets."""
+
+    message_id: str
+    accepted_at: datetime
+    size: int
+    reverse_path: str
+    client_address: str
+    hello_domain: str
+    account: str
+    spool: Path
+    recipients: tuple[QueuedRecipient, ...]
+
+
+def spool_folders(storage_folder: Path) -> list[Path]:
+    """The spools below a storage folder, by number."""
+    return sorted(path.parent for path in storage_folder.glob("spool/*/spool.db"))
+
+
+def list_queued(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
+    """All messages of all workers, each spool in the order of acceptance. Raises `StorageError`."""
+    queries = _queries()
+    for folder in spool_folders(storage_folder):
+        with closing(open_database(folder / "spool.db", read_only=True)) as connection, translated():
+            last = 0
+            while rows := connection.execute(queries.messages, (last, _PAGE)).fetchall():
+                for row in rows:
+                    yield _queued(connection, folder, row, now)
+                last = rows[-1][0]
+
+
+def find_message(storage_folder: Path, message_id: str, now: datetime) -> QueuedMessage | None:
+    """The message of that id, wherever it lies. Raises `ValueError` for what is no message id, `StorageError`."""
+    number, queries = message_number(message_id), _queries()
+    for folder in spool_folders(storage_folder):
+        with closing(open_database(folder / "spool.db", read_only=True)) as connection, translated():
+            for row in connection.execute(queries.message, (number,)).fetchall():
+                return _queued(connection, folder, row, now)
+    return None
+
+
+def read_content(message: QueuedMessage) -> Iterator[bytes]:
+    """The content of a listed message in blocks; nothing when it has meanwhile been delivered. Raises `StorageError`."""
+    with closing(open_database(message.spool / "spool.db", read_only=True)) as connection, translated():
+        yield from content_blocks(connection, message.spool, message_number(message.message_id))
+
+
+def content_blocks(connection: apsw.Connection, folder: Path, number: int) -> Iterator[bytes]:
+    """The content of message `number` in blocks. Raises `OSError` when a content segment is damaged."""
+    for content, extents in connection.execute(_queries().content, (number,)).fetchall():
+        if extents is None:
+            yield content or b""
+            return
+        for extent in parse_extents(extents):
+            descriptor = os.open(segment_path(folder / "segments", extent.segment), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield from read_extent(descriptor, extent)
+            finally:
+                os.close(descriptor)
+
+
+def _queued(connection: apsw.Connection, folder: Path, row: tuple[object, ...], now: datetime) -> QueuedMessage:
+    number, accepted_at, size, reverse_path, client_address, hello_domain, account = row[:7]
+    assert isinstance(number, int)
+    assert isinstance(accepted_at, int)
+    assert isinstance(size, int)
+    recipients = connection.execute(_queries().recipients, (number,)).fetchall()
+    return QueuedMessage(
+        message_id=format_message_id(number),
+        accepted_at=moment(accepted_at),
+        size=size,
+        reverse_path=str(reverse_path or ""),
+        client_address=str(client_address),
+        hello_domain=str(hello_domain),
+        account=str(account),
+        spool=folder,
+        recipients=tuple(_recipient(columns, now) for columns in recipients),
+    )
+
+
+def _recipient(columns: tuple[object, ...], now: datetime) -> QueuedRecipient:
+    _, forward_path, mailbox, _, _, attempts, due_at, leased_until, outcome = columns
+    assert isinstance(attempts, int)
+    assert isinstance(due_at, int)
+    due = moment(due_at)
+    state = "leased" if leased_until is not None else "due" if due <= now else "waiting"
+    return QueuedRecipient(str(forward_path), str(mailbox), state, due, attempts, str(outcome or ""))

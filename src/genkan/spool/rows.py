@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Envelopes and recipients as rows of the spool, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from genkan.directory.message_ids import format_message_id
+from genkan.message.envelope import Envelope, Recipient
+from genkan.smtp.address import Mailbox, parse_mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LEASE: Final = timedelta(hours=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Row = tuple[Any, ...]
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware moment as the spool's databases hold it."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """The moment, in UTC, that a database holds as microseconds."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def message_number(message_id: str) -> int:
+    """The number in a message id. Raises `ValueError` when it is none."""
+    if message_id[:1] != "B" or not message_id[1:].isdecimal() or not message_id.isascii():
+        msg = f"{message_id!r} is no message id; one looks like B0000000001"
+        raise ValueError(msg)
+    return int(message_id[1:])
+
+
+def message_row(envelope: Envelope, size: int, content: bytes | None, extents: str | None) -> Row:
+    """The row of a message to be inserted."""
+    reverse_path = envelope.reverse_path
+    return (
+        int(envelope.message_id[1:]),
+        microseconds(envelope.accepted_at),
+        size,
+        None if reverse_path is None else str(reverse_path),
+        envelope.client_address,
+        envelope.hello_domain,
+        envelope.account,
+        envelope.protocol,
+        envelope.body,
+        envelope.smtputf8,
+        envelope.ret,
+        envelope.envid,
+        content,
+        extents,
+    )
+
+
+def recipient_row(envelope: Envelope, number: int, leased_until: int | None) -> Row:
+    """The row of a recipient to be inserted; one that is leased at once has its first attempt begun."""
+    recipient = envelope.recipients[number]
+    return (
+        int(envelope.message_id[1:]),
+        number,
+        str(recipient.forward_path),
+        str(recipient.mailbox),
+        recipient.notify,
+        recipient.original,
+        0 if leased_until is None else 1,
+        microseconds(envelope.accepted_at),
+        leased_until,
+    )
+
+
+def envelope_from_row(row: Row, recipients: Iterable[Recipient]) -> Envelope:
+    """The envelope that the queries `message` and `messages` give, with its recipients."""
+    reverse_path = None if row[3] is None else parse_stored(row[3])
+    return Envelope(
+        message_id=format_message_id(row[0]),
+        accepted_at=moment(row[1]),
+        reverse_path=reverse_path,
+        recipients=tuple(recipients),
+        client_address=row[4],
+        hello_domain=row[5],
+        account=row[6],
+        protocol=row[7],
+        body=row[8],
+        smtputf8=bool(row[9]),
+        ret=row[10],
+        envid=row[11],
+    )
+
+
+def recipient_from_row(columns: Sequence[str]) -> Recipient:
+    """A recipient from the columns forward_path, mailbox, notify, original."""
+    forward_path, mailbox, notify, original = columns
+    return Recipient(parse_stored(forward_path), parse_stored(mailbox), notify, original)
+
+
+def parse_stored(text: str) -> Mailbox:
+    """An address as the spool holds it; only `postmaster` stands without a domain."""
+    return parse_mailbox(text) if "@" in text else Mailbox(text, "")

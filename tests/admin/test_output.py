@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values as JSON and as lines for a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from genkan.admin.findings import Level
+from genkan.admin.output import moment_text, plain, printable, table
+from genkan.smtp.address import Mailbox
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    address: Mailbox
+    parts: tuple[object, ...]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (MOMENT, "2026-01-02T03:04:05.000678+00:00"),
+        (Mailbox("a b", "in.test"), '"a b"@in.test'),
+        (Path("/data"), "/data"),
+        (ip_network("192.0.2.0/24"), "192.0.2.0/24"),
+        (Level.ERROR, "error"),
+        ({"a": (1, MOMENT)}, {"a": [1, "2026-01-02T03:04:05.000678+00:00"]}),
+        (Entry(Mailbox("ann", "in.test"), (1, None)), {"address": "ann@in.test", "parts": [1, None]}),
+    ],
+)
+def test_a_value_becomes_json(value: object, expected: object) -> None:
+    assert plain(value) == expected
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert printable("a\x1b[2J\x9b玄\u202e\tb\n") == "a\\x1b[2J\\x9b玄\\x202e\tb\n"
+
+
+def test_columns_are_as_wide_as_their_widest_word() -> None:
+    assert table(("a", "name"), [("ann@in.test", "Ann"), ("b", "")]) == ["a            name", "ann@in.test  Ann", "b"]
+
+
+def test_a_table_without_rows_is_empty() -> None:
+    assert table(("a", "b"), []) == []
+
+
+def test_a_moment_is_written_to_the_second() -> None:
+    assert [moment_text(MOMENT), moment_text(None)] == ["2026-01-02 03:04:05 UTC", "never"]
