@@ -50,7 +50,7 @@ def measure_idle(peer: Peer, count: int) -> IdleFigures:
 def allow_files(count: int) -> None:
     """Raise the limit of open files to `count` for us and the receivers started later; raises `BenchError`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard not in (resource.RLIM_INFINITY,) and hard < count:
+    if hard != resource.RLIM_INFINITY and hard < count:
         raise BenchError(f"{count} open files are needed and {hard} allowed; raise the limit (`ulimit -Hn`)")
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else hard, hard))
@@ -66,7 +66,7 @@ def _greeted(peer: Peer, number: int) -> socket.socket:
         greeting = connection.recv(512)
         connection.sendall(b"EHLO idle.example\r\n")
         if not greeting.startswith(b"220") or not connection.recv(4096).startswith(b"250"):
-            raise BenchError(f"{peer.name} does not greet connection {number + 1}: {greeting!r}")
+            raise BenchError(f"{peer.name} does not greet connection {number + 1}: {greeting!r}")  # noqa: TRY301  (closed below)
     except OSError as error:
         connection.close()
         raise BenchError(f"{peer.name} does not take connection {number + 1}: {error}") from error

@@ -353,7 +353,7 @@ def test_what_is_no_duration_is_refused(value: object) -> None:
         ("mx.in.test:25", ListenAddress("mx.in.test", 25), False),
     ],
 )
-def test_a_listen_address_is_read_and_written(text: str, address: ListenAddress, loopback: bool) -> None:  # noqa: FBT001
+def test_a_listen_address_is_read_and_written(text: str, address: ListenAddress, loopback: bool) -> None:
     assert parse_listen_address(text) == address
     assert str(address) == text
     assert address.is_loopback == loopback

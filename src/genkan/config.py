@@ -205,7 +205,7 @@ class Spool(_Table):
     """How accepted mail is kept until it is delivered."""
 
     inline_size: Size = Field(
-        default=16 * KB, le=MB, description="content up to this size lies in the database, larger in segment files"
+        default=4 * KB, le=MB, description="content up to this size lies in the database, larger in segment files"
     )
     segment_size: Size = Field(default=64 * MB, ge=MB, le=16 * GB, description="size of one segment file")
     buffer: Size = Field(
@@ -229,7 +229,9 @@ class Delivery(_Table):
         description="waiting times between attempts; the last repeats",
     )
     expire: Duration = Field(
-        default=timedelta(days=5), ge=SECOND, description="mail that could not be delivered for so long goes back"
+        default=timedelta(days=5),
+        ge=SECOND,
+        description="age at which mail counts as undeliverable; it stays queued and is tried at the last interval",
     )
 
 

@@ -124,7 +124,7 @@ def _sentence(model: type[BaseModel], document: object, error: ErrorDetails) -> 
         return _unknown_key(model, location)
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    expected = _expected(model, location)
+    expected = expectation(model, location)
     if error["type"] == "missing":
         return f"is missing; expected {expected}"
     return f"expected {expected}, not {shown(_written(document, location))}"
@@ -153,7 +153,7 @@ def _unknown_key(model: type[BaseModel], location: Location) -> str:
 def _homes(model: type[BaseModel], key: str) -> list[str]:
     homes = ["before the first [table]"] if key in model.model_fields else []
     for name, field in model.model_fields.items():
-        table = _table(field)
+        table = table_of(field)
         if table and key in table.model_fields:
             homes.append(f"in [[{name}]]" if name == "listener" else f"in [{name}]")
     return homes
@@ -162,19 +162,20 @@ def _homes(model: type[BaseModel], key: str) -> list[str]:
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
     for part in location:
         field = model.model_fields.get(str(part))
-        model = (_table(field) if field else None) or model
+        model = (table_of(field) if field else None) or model
     return model
 
 
-def _table(field: FieldInfo) -> type[BaseModel] | None:
+def table_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of the table or tables that a field holds; `None` for a setting."""
     for candidate in (field.annotation, *get_args(field.annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None
 
 
-def _expected(model: type[BaseModel], location: Location) -> str:
-    """What the setting at `location` wants, with its range."""
+def expectation(model: type[BaseModel], location: Location) -> str:
+    """What the setting at `location` wants, with its range: the words that stand behind "expected"."""
     names = [part for part in location if isinstance(part, str)]
     owner: type[BaseModel] = model
     field: FieldInfo | None = None
@@ -182,12 +183,12 @@ def _expected(model: type[BaseModel], location: Location) -> str:
         if name not in owner.model_fields:
             break
         field = owner.model_fields[name]
-        owner = _table(field) or owner
+        owner = table_of(field) or owner
     if field is None:
         return "a setting"
     words = [item.words for item in field.metadata if isinstance(item, Expect)]
     if not words:
-        return f"a table [{names[0]}]" if _table(field) else _choices(field)
+        return f"a table [{names[0]}]" if table_of(field) else _choices(field)
     return words[-1] + _range(field, words[-1])
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
-
-import structlog
+import traceback
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from genkan.clock import Clock
     from genkan.message.envelope import Envelope
-
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
@@ -40,9 +38,6 @@ class LogStream:
         if self._call_soon is None:
             self.drain()
 
-    def flush(self) -> None:
-        """Nothing: lines leave together, see `drain`."""
-
     def drain(self) -> None:
         """Write what has been collected; a log that cannot be written (a full disk) must not stop the mail."""
         octets = b"".join(self._lines)
@@ -61,58 +56,55 @@ class MailLog:
         """Every line gets the clock's time."""
         self._clock = clock
         self._stream = stream
-        self._log: Any = structlog.wrap_logger(
-            structlog.BytesLogger(stream),  # type: ignore[arg-type]
-            processors=[self._render],
-            wrapper_class=structlog.BoundLogger,
-        )
 
     def drain(self) -> None:
         """Write what is still held."""
         self._stream.drain()
 
-    def _render(self, _logger: object, _method: str, event: dict[str, Any]) -> bytes:
-        return _encode({"time": self._clock.now().isoformat(timespec="milliseconds"), **event}).encode("utf-8", "replace")
-
     def server(self, event: str, **details: object) -> None:
         """Something about the server as a whole: started, stopping, reloaded."""
-        self._log.info(event, **details)
+        self._write(event, details)
 
     def connection(self, client: str, listener: str, reason: str, **details: object) -> None:
         """A connection has ended."""
-        self._log.info("connection", client=client, listener=listener, reason=reason, **details)
+        self._write("connection", {"client": client, "listener": listener, "reason": reason, **details})
 
     def refused(self, client: str, reply: str, check: str, **details: object) -> None:
         """Something was refused or deferred; `check` is the check or "session" for the protocol itself."""
-        self._log.info("refused", client=client, reply=reply, check=check, **details)
+        self._write("refused", {"client": client, "reply": reply, "check": check, **details})
 
     def accepted(self, envelope: Envelope, size: int) -> None:
         """A message is durable and the client is told so."""
         reverse_path = envelope.reverse_path
-        self._log.info(
-            "accepted",
-            id=envelope.message_id,
-            client=envelope.client_address,
-            hello=envelope.hello_domain,
-            account=envelope.account,
-            protocol=envelope.protocol,
-            reverse_path="" if reverse_path is None else str(reverse_path),
-            recipients=_recipients(envelope),
-            size=size,
-        )
+        details = {
+            "id": envelope.message_id,
+            "client": envelope.client_address,
+            "hello": envelope.hello_domain,
+            "account": envelope.account,
+            "protocol": envelope.protocol,
+            "reverse_path": "" if reverse_path is None else str(reverse_path),
+            "recipients": _recipients(envelope),
+            "size": size,
+        }
+        self._write("accepted", details)
 
     def authenticated(self, client: str, account: str, mechanism: str) -> None:
         """A client has authenticated."""
-        self._log.info("authenticated", client=client, account=account, mechanism=mechanism)
+        self._write("authenticated", {"client": client, "account": account, "mechanism": mechanism})
 
     def outcome(self, event: str, message_id: str, recipient: str, **details: object) -> None:
         """An attempt at delivery has ended: `delivered`, `deferred` or `failed`."""
-        self._log.info(event, id=message_id, recipient=recipient, **details)
+        self._write(event, {"id": message_id, "recipient": recipient, **details})
 
     def failure(self, error_id: str, error: BaseException, **details: object) -> None:
         """Something unexpected; the client was given `error_id`."""
-        trace = structlog.processors.format_exc_info(self._log, "error", {"exc_info": error})["exception"]
-        self._log.error("failure", id=error_id, error=repr(error), trace=trace, **details)
+        trace = "".join(traceback.format_exception(error))
+        self._write("failure", {"id": error_id, "error": repr(error), "trace": trace, **details})
+
+    def _write(self, event: str, details: dict[str, object]) -> None:
+        time = self._clock.now().isoformat(timespec="milliseconds")
+        line = f'{{"time": "{time}", "event": "{event}"{", " if details else ""}{_encode(details)[1:]}\n'
+        self._stream.write(line.encode("utf-8", "replace"))
 
 
 _MOST_RECIPIENTS: Final = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import resource
 import signal
@@ -39,7 +40,7 @@ from genkan.smtp.session import SessionRules
 from genkan.spool.message_ids import MessageIds
 from genkan.spool.reading import spool_folders
 from genkan.spool.spool import Spool, SpoolLimits
-from genkan.storage.engine import StorageError
+from genkan.storage.engine import StorageError, translated
 
 if TYPE_CHECKING:
     from genkan.config import Listener as ListenerSettings
@@ -74,10 +75,11 @@ class Worker:
         for spool in self._spool_numbers():
             self._open_spool(spool)
         self.message_ids = MessageIds(self._take_block, loop)
+        self.message_ids.prepare()
         self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
         for settings, sock in zip(config.listener, self._sockets, strict=True):
             door = Door(self._house(config), self._rules(config, settings), settings.role, admission, self.idle)
-            door.certificates = self._certificates and self._certificates.context
+            door.certificates = None if self._certificates is None else self._certificates.context
             self.listeners.append(Listener(settings, sock, door, loop))
         for listener in self.listeners:
             await listener.start()
@@ -93,13 +95,13 @@ class Worker:
     def _open_spool(self, number: int) -> None:
         config = self.config
         limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
-        spool = Spool(config.storage_folder / "spool" / str(number), limits, self.loop.call_soon_threadsafe)
+        spool = Spool(config.storage_folder / "spool" / str(number), limits, self.loop)
         self._spools.append(spool)
         if config.delivery.paused:
             return
         router = Router(self.directory, config.delivery.maildir, config.home)
         retry = Retry(config.delivery.retry, config.delivery.expire)
-        dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock, self.loop)
+        dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock)
         self._dispatchers.append(dispatcher)
         dispatcher.start()
 
@@ -122,12 +124,14 @@ class Worker:
             loop=self.loop,
             lockout_failures=config.auth.lockout_failures,
             lockout_time=config.auth.lockout_time,
-            transaction_time=config.limits.transaction_time,
+            transaction_time=config.limits.transaction_time.total_seconds(),
         )
 
     def _rules(self, config: Config, settings: ListenerSettings) -> SessionRules:
         limits, auth_on = config.limits, config.auth.mode == "on"
-        refuse = config.smtp.bare_newline == "refuse" or (config.smtp.bare_newline == "auto" and settings.role == "smtp")
+        refuse = config.smtp.bare_newline == "refuse" or (
+            config.smtp.bare_newline == "auto" and settings.role == "smtp"
+        )
         return SessionRules(
             wordbook=Wordbook(config.replies),
             hostname=config.hostname,
@@ -171,7 +175,7 @@ class Worker:
         for listener in self.listeners:
             listener.stop()
         deadline = self.loop.time() + self.config.limits.shutdown.total_seconds()
-        while self._open_connections() and self.loop.time() < deadline:
+        while self._open_connections() and self.loop.time() < deadline:  # noqa: ASYNC110  (once in a life, for seconds)
             await asyncio.sleep(0.05)
         for listener in self.listeners:
             for connection in list(listener.door.connections):
@@ -197,10 +201,12 @@ def _certificates(config: Config) -> Certificates | None:
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. Errors at the start are printed, each with what to do."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be obeyed: what is starting reads everything anyway
     _raise_open_files()
     try:
         lock = _lock(config.storage_folder)
         try:
+            _certificates(config)  # worth an error now, not one from each worker
             Directory.open(config.storage_folder).close()  # made and migrated before the workers race for it
             return uvloop.run(_serve_alone(config) if config.workers == 1 else _supervise(config))
         finally:
@@ -240,9 +246,17 @@ async def _run_worker(worker: Worker, admission: Admission, stop: asyncio.Event)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await worker.start(admission)
+    _calm_collector()
     loop.add_signal_handler(signal.SIGHUP, worker.reload)
     await stop.wait()
     await worker.stop()
+
+
+def _calm_collector() -> None:
+    """Nothing on a message's way makes reference cycles: look for garbage rarely, and never at what was there at the start."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _raise_open_files() -> None:
@@ -255,8 +269,9 @@ def _raise_open_files() -> None:
 
 def _lock(storage_folder: Path) -> int:
     """One server for each storage folder. Raises `StorageError`."""
-    storage_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(storage_folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with translated(str(storage_folder)):
+        storage_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(storage_folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -275,16 +290,26 @@ def _explained(error: Exception, config: Config) -> str:
 
 def _worker_main(file: str, number: str, lifeline: str, *listening: str) -> int:
     """What the supervisor starts: the configuration file, the worker's number, and inherited sockets."""
-    config = load_config(Path(file))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        config = load_config(Path(file))
+    except ConfigError as error:
+        return _fail(number, str(error))
+    if len(config.listener) != len(listening):
+        return _fail(number, f"{file}: its listeners are not those of the start, restart the server")
     sockets = [socket.socket(fileno=int(descriptor)) for descriptor in (lifeline, *listening)]
     for sock in sockets:
         sock.setblocking(False)  # noqa: FBT003
     try:
         uvloop.run(_serve_supervised(config, int(number), sockets[0], sockets[1:]))
     except (StorageError, CertificateError, OSError) as error:
-        print(f"genkan: worker {number}: {_explained(error, config)}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _fail(number, _explained(error, config))
     return 0
+
+
+def _fail(number: str, reason: str) -> int:
+    print(f"genkan: worker {number}: {reason}", file=sys.stderr)  # noqa: T201
+    return 1
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from genkan.admin.init import VALIDITY, self_signed
 from genkan.config import Config, parse_config
 from genkan.directory import Directory
 from genkan.smtp.address import Mailbox
-from genkan.spool.spool import Spool, SpoolLimits
+from tests.support.spools import open_spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,7 +206,7 @@ def test_storage_without_a_directory_is_an_error_and_stays_so(sound: Installatio
 
 def test_a_database_of_a_newer_version_is_an_error(sound: Installation) -> None:
     with Directory.open(sound.folder / "data") as directory:
-        directory._store.rows("PRAGMA user_version = 99")  # noqa: SLF001
+        directory._store.rows("PRAGMA user_version = 99")
     (finding,) = found(sound)
     assert (finding.level, finding.subject) == (Level.ERROR, f"{sound.folder}/data")
     assert "made by a newer version" in finding.remedy
@@ -329,11 +329,9 @@ def test_a_port_that_another_program_has_is_an_error(sound: Installation) -> Non
 
 
 def test_a_port_that_our_own_server_has_is_well(sound: Installation) -> None:
-    spool = Spool(sound.folder / "data/spool/0", SpoolLimits(), lambda function, *arguments: function(*arguments))
-    with socket.create_server(("127.0.0.1", 0)) as own:
+    with open_spool(sound.folder / "data/spool/0"), socket.create_server(("127.0.0.1", 0)) as own:
         sound.set('address = "127.0.0.1:0"', f'address = "127.0.0.1:{own.getsockname()[1]}"')
         assert found(sound) == []
-    spool.close()
 
 
 def test_an_address_of_another_machine_is_an_error(sound: Installation) -> None:
@@ -344,9 +342,8 @@ def test_an_address_of_another_machine_is_an_error(sound: Installation) -> None:
 
 def test_a_server_is_running_while_its_lock_is_held(tmp_path: Path) -> None:
     assert not is_running(tmp_path)
-    spool = Spool(tmp_path / "spool/3", SpoolLimits(), lambda function, *arguments: function(*arguments))
-    assert is_running(tmp_path)
-    spool.close()
+    with open_spool(tmp_path / "spool/3"):
+        assert is_running(tmp_path)
     assert not is_running(tmp_path)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.admin.conftest import Installation
 
 ANN = Mailbox("ann", "in.test")
-SECRET = "ann's secret 1"  # noqa: S105
+SECRET = "ann's secret 1"
 
 
 def add_ann(installation: Installation, *words: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from genkan.message.envelope import Envelope, Recipient
 from genkan.smtp.address import Mailbox
-from genkan.spool.spool import Spool, SpoolLimits
+from tests.support.spools import open_spool
 
 if TYPE_CHECKING:
     from tests.admin.conftest import Installation
@@ -26,25 +26,18 @@ BOB = Recipient(Mailbox("bob", "in.test"), Mailbox("bob", "in.test"))
 @pytest.fixture
 def queued(installation: Installation) -> Installation:
     """Two messages: one of CONTENT for ANN and BOB, one with the null reverse-path."""
-    spool = Spool(
-        installation.config.storage_folder / "spool/0",
-        SpoolLimits(),
-        lambda function, *arguments: function(*arguments),
-    )
-    for message_id, reverse_path, recipients in (
-        ("B0000000001", Mailbox("carol", "example.net"), (ANN, BOB)),
-        ("B0000000002", None, (BOB,)),
-    ):
-        draft = spool.begin()
-        draft.append(CONTENT)
-        envelope = Envelope(message_id, ACCEPTED, reverse_path, recipients, "192.0.2.10", "mx.example.net")
-        spool.accept(envelope, draft, refuse_nothing)
-    spool.close()
+    outcomes: list[Exception | None] = []
+    with open_spool(installation.config.storage_folder / "spool/0") as spool:
+        for message_id, reverse_path, recipients in (
+            ("B0000000001", Mailbox("carol", "example.net"), (ANN, BOB)),
+            ("B0000000002", None, (BOB,)),
+        ):
+            draft = spool.begin()
+            draft.append(CONTENT)
+            envelope = Envelope(message_id, ACCEPTED, reverse_path, recipients, "192.0.2.10", "mx.example.net")
+            spool.accept(envelope, draft, outcomes.append)
+    assert outcomes == [None, None]
     return installation
-
-
-def refuse_nothing(error: Exception | None) -> None:
-    assert error is None
 
 
 def change(installation: Installation, statement: str, *values: object) -> None:

@@ -75,7 +75,7 @@ def test_the_introduction_tells_addresses_passwords_and_one_command(tmp_path: Pa
 
 def test_the_command_makes_a_mail_with_header_and_body() -> None:
     make, _, send = first_mail(ListenAddress("127.0.0.1", 2525), ANN).partition(" | ")
-    mail = subprocess.run(["/bin/sh", "-c", make], capture_output=True, check=True).stdout  # noqa: S603
+    mail = subprocess.run(["/bin/sh", "-c", make], capture_output=True, check=True).stdout
     assert mail == b"From: Carol <carol@example.net>\nTo: <ann@example.test>\nSubject: First mail\n\nHello.\n"
     paths = "--mail-from carol@example.net --mail-rcpt ann@example.test"
     assert send == f"curl -sS smtp://127.0.0.1:2525 {paths} --crlf --upload-file -"

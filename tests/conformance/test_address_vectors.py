@@ -8,9 +8,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.support.vectors import vectors_folder
 
 from genkan.smtp.address import AddressError, parse_mailbox
+from tests.support.vectors import vectors_folder
 
 VALID_IN_SMTP = frozenset({"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN", "ISEMAIL_RFC5321"})
 

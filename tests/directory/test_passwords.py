@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
-from scramp import ScramClient, ScramException, ScramMechanism  # type: ignore[import-untyped]
+from scramp import ScramClient, ScramException, ScramMechanism
 
 from genkan.directory.accounts import Account
 from genkan.directory.passwords import (

@@ -355,8 +355,6 @@ COMMAND_LINES = st.builds(
                 b"ORCPT=rfc822;",
                 b"AUTH",
                 b"BDAT",
-            ]
-            + [
                 b"AUTH=",
                 b"SMTPUTF8",
                 b"NOTIFY=NEVER",

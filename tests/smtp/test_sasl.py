@@ -10,7 +10,7 @@ import hmac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scramp import ScramClient, ScramMechanism  # type: ignore[import-untyped]
+from scramp import ScramClient, ScramMechanism
 
 from genkan.smtp.sasl import (
     MECHANISMS,

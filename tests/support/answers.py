@@ -12,7 +12,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.transcript import Answer
+    from tests.support.transcript import Answer
 
 CLIENT_NONCE = "transcript"
 """The nonce that every SCRAM transcript sends in its first message: `n,,n=ACCOUNT,r=transcript`."""

@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
@@ -26,7 +27,6 @@ from genkan.smtp.address import parse_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 START: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DEADLINE: Final = 20.0  # seconds a test waits for something that should take a moment
@@ -196,7 +196,7 @@ class ServerProcess:
         """The server's processes, the first one first."""
         assert self._process is not None
         first = self._process.pid
-        children = (int(pid) for pid in open(f"/proc/{first}/task/{first}/children").read().split())
+        children = (int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split())
         return [first, *children]
 
     def terminate(self) -> int:
@@ -206,7 +206,7 @@ class ServerProcess:
         return self._process.wait(DEADLINE)
 
     def kill(self) -> None:
-        """kill -9 of all processes."""
+        """SIGKILL to all processes."""
         assert self._process is not None
         pids = self.pids()
         for pid in pids:
@@ -227,7 +227,7 @@ class ServerProcess:
 
 def _runs(pid: int) -> bool:
     try:
-        state = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state != "Z"

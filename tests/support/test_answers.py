@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import base64
 
-from support.answers import answer_line, cram_md5, scram_sha_256
-from support.transcript import Answer
+from tests.support.answers import answer_line, cram_md5, scram_sha_256
+from tests.support.transcript import Answer
 
 
 def test_cram_md5_agrees_with_rfc_2195() -> None:

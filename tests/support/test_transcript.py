@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from genkan.smtp.reply import Profile
-from support.transcript import (
+from tests.support.transcript import (
     Advance,
     Answer,
     Closed,
@@ -51,7 +51,7 @@ def test_header_gives_purpose_references_profiles_and_settings() -> None:
     assert transcript.client_address == "2001:db8::1"
     assert transcript.listener == "submission"
     assert transcript.ways == ("written", "octets")
-    assert transcript.settings == {"limits.recipients": 3, "expires": date(2020, 1, 1)}
+    assert transcript.settings == {"limits.recipients": "3", "expires": "2020-01-01"}
     assert transcript.steps == (Closed(10),)
 
 
@@ -89,6 +89,11 @@ def test_header_defaults_are_an_outside_client_on_the_smtp_listener_in_all_ways(
 )
 def test_every_kind_of_line_is_a_step(line: str, step: Step) -> None:
     assert step_of(line) == step
+
+
+def test_a_line_expected_several_times_is_several_steps() -> None:
+    transcript = parse_transcript(f"{HEAD}S* 2 250 ok\nCLOSED\n", PATH)
+    assert transcript.steps == (Expect(3, "250 ok"), Expect(3, "250 ok"), Closed(4))
 
 
 def test_comments_and_empty_lines_between_steps_are_no_steps() -> None:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from support.transcript import Closed, Expect, Send, StartTls, Step
-from support.ways import WAYS, as_written, by_octets, pipelined
+from tests.support.transcript import Closed, Expect, Send, StartTls, Step
+from tests.support.ways import WAYS, as_written, by_octets, pipelined
 
 GREETED: list[Step] = [Expect(1, "220 hi"), Send(2, b"HELO a\r\n"), Expect(3, "250 a"), Send(4, b"QUIT\r\n")]
 STEPS: list[Step] = [*GREETED, Expect(5, "221 bye"), Closed(6)]
@@ -41,4 +41,4 @@ def test_pipelined_sends_nothing_behind_a_handshake_before_it() -> None:
 
 
 def test_ways_go_by_the_names_of_transcripts() -> None:
-    assert WAYS == {"written": as_written, "octets": by_octets, "pipelined": pipelined}
+    assert {"written": as_written, "octets": by_octets, "pipelined": pipelined} == WAYS

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the dialogues under tests/transcripts into typed steps; the format is described in tests/transcripts/README.md.
 
-Nothing is run here and no expected line is ever rewritten. Every line that is not understood is an error with its place.
+Nothing is run here and no expected line is ever rewritten. A line that is not understood is an error with its place.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ Step = (
 class Transcript:
     """One dialogue: what it shows, under which settings it holds, and its steps in order.
 
-    `settings` are dotted keys of the configuration with their TOML values. A connection is opened by the first step that
-    needs one, so `HELD` may come before it.
+    `settings` are dotted keys of the configuration with their values as TOML text. A connection is opened by the first
+    step that needs one, so `HELD` may come before it.
     """
 
     path: Path
@@ -165,7 +165,7 @@ class Transcript:
     client_address: str
     listener: str
     ways: tuple[str, ...]
-    settings: dict[str, object]
+    settings: dict[str, str]
     steps: tuple[Step, ...]
 
     def place(self, step: Step) -> str:
@@ -199,7 +199,7 @@ class _Reader:
         self._client_address = DEFAULT_CLIENT
         self._listener = "smtp"
         self._ways: tuple[str, ...] = WAYS
-        self._settings: dict[str, object] = {}
+        self._settings: dict[str, str] = {}
         self._steps: list[Step] = []
 
     def read(self, text: str) -> Transcript:
@@ -241,7 +241,7 @@ class _Reader:
                 raise self._error(f"'{header[1]}:' stands before the first step")
             _HEADERS[header[1]](self, header[2])
             return
-        self._steps.append(self._step(line))
+        self._steps += self._steps_of(line)
 
     def _use(self, value: str) -> None:
         try:
@@ -271,14 +271,17 @@ class _Reader:
         if not equals or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", key):
             raise self._error("a setting is 'set: table.key = value'")
         try:
-            self._settings[key] = tomllib.loads(f"value = {literal}")["value"]
+            tomllib.loads(f"value = {literal}")
         except tomllib.TOMLDecodeError as error:
             raise self._error(f"{literal!r} is no TOML value: {error}") from None
+        self._settings[key] = literal
 
-    def _step(self, line: str) -> Step:
+    def _steps_of(self, line: str) -> list[Step]:
+        if repeated := re.fullmatch(r"S\* (\d+) (.*\S)", line):
+            return [Expect(self._line, repeated[2])] * int(repeated[1])
         for pattern, build in _STEPS:
             if match := pattern.fullmatch(line):
-                return build(self, *match.groups())
+                return [build(self, *match.groups())]
         raise self._error(f"this line is not understood: {line!r}")
 
     def _send_line(self, text: str | None) -> Step:

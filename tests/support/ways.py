@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from support.transcript import Expect, ExpectMatch, Send
+from tests.support.transcript import Expect, ExpectMatch, Send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from support.transcript import Step
+    from tests.support.transcript import Step
 
 
 def as_written(steps: Iterable[Step]) -> Iterator[Step]:
@@ -33,7 +33,7 @@ def by_octets(steps: Iterable[Step]) -> Iterator[Step]:
 def pipelined(steps: Iterable[Step]) -> Iterator[Step]:
     """All that can be sent without seeing an answer in one write, then all answers to it.
 
-    A greeting is waited for, and so is whatever stands before a step that is no line: TLS, a challenge to answer, the clock.
+    A greeting is waited for, and so is whatever stands before a step that is no line: TLS, a challenge to answer, time.
     """
     sent: list[Send] = []
     answers: list[Step] = []

@@ -74,7 +74,7 @@ def account() -> None:
 @click.option("--reversible", is_flag=True, help="Keep the password readable, for CRAM-MD5.")
 @pass_invocation
 @with_json
-def account_add(  # noqa: PLR0913, PLR0917  (one parameter an option)
+def account_add(
     invocation: Invocation,
     address: Mailbox,
     name: str,

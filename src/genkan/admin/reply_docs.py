@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from genkan.admin.markdown import table_lines
 from genkan.smtp.replies import SECTIONS
 from genkan.smtp.reply import Profile
 
@@ -21,11 +22,12 @@ HEAD: Final = """\
 # Replies
 
 Everything the server says, by the way a message takes. The page is made from the catalogue
-(`python -m genkan.admin.reply_docs > docs/replies.md`); the log, the metrics and the tests speak of replies by their names.
+(`python -m genkan.admin.reply_docs > docs/replies.md`); the log, the metrics and the tests speak of replies by their
+names.
 
-The text is that of the profile `epstrs-4.A7`, the default of the setting `replies`; the next column has what another profile
-says instead. `epstrs-4.82` says the same as `epstrs-4.83` without the enhanced code (the second number). Words in braces are
-filled in. Every text is one line of at most 512 octets. Replies whose name carries a + are not in EPSTRS.
+The text is that of the profile `epstrs-4.A7`, the default of the setting `replies`; the next column has what another
+profile says instead. `epstrs-4.82` says the same as `epstrs-4.83` without the enhanced code (the second number). Words
+in braces are filled in. Every text is one line of at most 512 octets. Replies whose name carries a + are not in EPSTRS.
 
 日本語の説明は[後半](#応答コード一覧)にあります。
 """
@@ -89,12 +91,13 @@ def _half(language: Language) -> Iterator[str]:
     yield language.head
     for title, rows in SECTIONS.items():
         yield f"## {language.title(title)}\n"
-        yield _table_line(language.columns)
-        yield _table_line(("---",) * len(language.columns))
-        for row in rows:
-            wire = _code(row.in_profile(Profile.EPSTRS_4A7))
-            yield _table_line((wire, _others(row), language.cause(row), language.remedy(row), _name(row)))
+        yield from table_lines(language.columns, (_cells(row, language) for row in rows))
         yield ""
+
+
+def _cells(row: ReplyRow, language: Language) -> tuple[str, ...]:
+    wire = _code(row.in_profile(Profile.EPSTRS_4A7))
+    return wire, _others(row), language.cause(row), language.remedy(row), _name(row)
 
 
 def _name(row: ReplyRow) -> str:
@@ -114,10 +117,6 @@ def _others(row: ReplyRow) -> str:
 def _code(wording: Wording) -> str:
     parts = (str(wording.code), wording.enhanced, wording.text)
     return "`" + " ".join(part for part in parts if part) + "`"
-
-
-def _table_line(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 if __name__ == "__main__":

@@ -6,12 +6,16 @@ Nothing here may lose mail: whatever goes wrong is `Deferred` and tried again.
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import random
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+import apsw
 
 from genkan.delivery.local import LocalDelivery, deliver_batch
 from genkan.delivery.outcome import Deferred, Delivered, Failed, Outcome
@@ -21,22 +25,19 @@ from genkan.spool.queue import Finished, Lease, Leased, PutBack, Record
 from genkan.spool.reading import content_blocks
 from genkan.spool.rows import message_number
 from genkan.spool.schedule import next_attempt
+from genkan.storage.engine import StorageError
 from genkan.storage.sqlite import open_database
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
-
-    import apsw
 
     from genkan.clock import Clock
     from genkan.delivery.route import Route, Router
     from genkan.maillog import MailLog
     from genkan.message.envelope import Envelope
     from genkan.spool.spool import Spool
-    from genkan.storage.engine import StorageError
 
 MOST_HELD: Final = 2000  # leased recipients in memory
 _BATCH: Final = 64
@@ -64,19 +65,19 @@ class Dispatcher:
         hostname: str,
         log: MailLog,
         clock: Clock,
-        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Nothing is delivered before `start`."""
+        """Belongs to the running event loop; nothing is delivered before `start`."""
         self._spool = spool
         self._router = router
         self._retry = retry
         self._hostname = hostname
         self._log = log
         self._clock = clock
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._ready: deque[Leased] = deque()
         self._held = 0
         self._running = 0
+        self._looking = False
         self._more_due = False
         self._pump_planned = False
         self._stopping = False
@@ -106,7 +107,6 @@ class Dispatcher:
     def claim(self, recipients: int) -> bool:
         """See `Taker`."""
         if self._stopping or self._held + recipients > MOST_HELD:
-            self._more_due = True
             return False
         self._held += recipients
         return True
@@ -121,27 +121,43 @@ class Dispatcher:
             self._ready.append(Leased(envelope, size, number, recipient, 1))
         self._plan_pump()
 
+    def leave(self) -> None:
+        """See `Taker`."""
+        self._more_due = True
+        self._look_for_more()
+
     # The queue.
 
     def _look(self) -> None:
-        """Lease what is due, as far as there is room."""
+        """Lease what is due, as far as there is room; half of it stays free for what is accepted meanwhile."""
         self._timer = None
-        room = MOST_HELD - self._held
-        if self._stopping or room <= 0:
+        room = (MOST_HELD - self._held) // 2
+        if self._stopping or self._looking or not room:
+            self._more_due = True
             return
         self._more_due = False
+        self._looking = True
         self._held += room
         self._spool.submit(Lease(self._spool, self._clock.now(), room, lambda *given: self._leased(room, *given)))
 
     def _leased(self, room: int, error: StorageError | None, leased: list[Leased], next_due: datetime | None) -> None:
+        self._looking = False
         self._held -= room - len(leased)
         self._ready.extend(leased)
-        if len(leased) == room:
-            self._more_due = True
         if error is not None:
             self._log.server("queue cannot be read", error=str(error))
+            self._look_at(None)
+            return
+        if len(leased) == room:
+            self._more_due, next_due = True, None
         self._look_at(next_due)
+        self._look_for_more()
         self._plan_pump()
+
+    def _look_for_more(self) -> None:
+        """Look again if more is due than there was room for, and there is enough room now."""
+        if self._more_due and not self._looking and self._held <= MOST_HELD // 2:
+            self._look()
 
     def _look_at(self, moment: datetime | None) -> None:
         """Look at the queue at that moment, and from time to time anyway: another process may have changed it."""
@@ -203,13 +219,23 @@ class Dispatcher:
 
     def _attempted(self, batch: list[Leased], done: asyncio.Future[list[Outcome]]) -> None:
         error = done.exception()
-        if error is not None:
-            self._log.failure(batch[0].envelope.message_id, error)
-            outcomes: list[Outcome] = [Deferred(f"internal error: {error!r}")] * len(batch)
-        else:
+        if error is None:
             outcomes = done.result()
+        elif len(batch) > 1 and not self._stopping:
+            self._attempt_singly(batch, error)
+            return
+        else:
+            self._log.failure(batch[0].envelope.message_id, error)
+            outcomes = [Deferred(f"internal error: {error!r}")] * len(batch)
         entries = [self._entry(leased, outcome) for leased, outcome in zip(batch, outcomes, strict=True)]
         self._record(entries)
+
+    def _attempt_singly(self, batch: list[Leased], error: BaseException) -> None:
+        """Attempt a batch again, each recipient by itself: whichever made it fail is not to hold up the others."""
+        self._log.server("attempt failed, trying one by one", error=repr(error), recipients=len(batch))
+        self._running -= 1
+        for leased in batch:
+            self._attempt([replace(leased, attempt=leased.attempt + 1)])
 
     def _entry(self, leased: Leased, outcome: Outcome) -> Finished | PutBack:
         envelope, mailbox = leased.envelope, str(leased.recipient.mailbox)
@@ -256,8 +282,7 @@ class Dispatcher:
         put_back = [entry.due_at for entry in entries if isinstance(entry, PutBack)]
         if put_back:
             self._look_at(min(put_back))
-        if self._more_due and self._held <= MOST_HELD // 2:
-            self._look()
+        self._look_for_more()
         self._pump()
 
 
@@ -269,7 +294,12 @@ class _Readers:
         self._local = threading.local()
 
     def content(self, number: int) -> Iterator[bytes]:
-        return content_blocks(self._connection(), self._folder, number)
+        """The content of a message. Raises `OSError`, the only one that `LocalDelivery` allows, whatever is wrong."""
+        try:
+            yield from content_blocks(self._connection(), self._folder, number)
+        except (StorageError, apsw.Error, ValueError) as error:
+            self._local.connection = None  # the next attempt opens the database anew
+            raise OSError(errno.EIO, f"the spool cannot be read: {error}") from error
 
     def _connection(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)

@@ -44,7 +44,7 @@ class Router:
 
     def route(self, mailbox: Mailbox) -> Route:
         """The route of a recipient's mailbox. Raises `StorageError` when the directory cannot be asked."""
-        self._directory.refresh()
+        self._directory.renew()
         match self._directory.resolve(mailbox):
             case Local(account):
                 return LocalRoute(maildir_path(self._maildir, self._home, account.address))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
-from scramp import ScramException, ScramMechanism  # type: ignore[import-untyped]
-from scramp.utils import saslprep  # type: ignore[import-untyped]
+from scramp import ScramException, ScramMechanism
+from scramp.utils import saslprep
 
 from genkan.directory.errors import DirectoryError, InvalidValue
 

@@ -7,6 +7,7 @@ for each failed AUTH or block of message numbers.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_CACHED: Final = 65536  # entries of one cache
+RENEWAL: Final = 0.001  # seconds between two looks for changes, at least
 
 
 class Store:
@@ -36,6 +38,7 @@ class Store:
         self._caches: list[dict[Any, Any]] = []
         self._changed = False
         self._data_version = -1
+        self._renew_at = 0.0
         self._revision = -1
         self.refresh()
 
@@ -62,6 +65,13 @@ class Store:
         if data_version != self._data_version:
             self._data_version = data_version
             self._check_revision()
+
+    def renew(self) -> None:
+        """As `refresh`, unless that was called within the last millisecond."""
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew_at = now + RENEWAL
+            self.refresh()
 
     def drop_caches(self) -> None:
         """Forget every answer, so that the next question is asked of the database."""

@@ -7,7 +7,7 @@ takes its sessions with it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -84,6 +84,43 @@ class LocalCount:
             del self._clients[client_address]
 
 
+class _Outbox:
+    """Sends packets in order and waits while the other side is busy: a lost one would make the count wrong for good."""
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = sock
+        self._loop = loop
+        self._packets: deque[bytes] = deque()
+
+    def send(self, packet: bytes) -> None:
+        """Send now or later. Raises `OSError` when the other side is gone."""
+        if not self._packets:
+            try:
+                self._socket.send(packet)
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._go_on)
+            else:
+                return
+        self._packets.append(packet)
+
+    def close(self) -> None:
+        """Send no more."""
+        if self._packets:
+            self._loop.remove_writer(self._socket)
+            self._packets.clear()
+
+    def _go_on(self) -> None:
+        try:
+            while self._packets:
+                self._socket.send(self._packets[0])
+                self._packets.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self._packets.clear()  # who reads from the socket sees its end
+        self._loop.remove_writer(self._socket)
+
+
 class RemoteCount:
     """A worker's view of the count that its supervisor keeps, over a sequenced-packet socket; answers come in order."""
 
@@ -92,14 +129,15 @@ class RemoteCount:
         self._socket = sock
         self._loop = loop
         self._orphaned = orphaned
-        self._undecided: list[Callable[[bool], None]] = []
+        self._outbox = _Outbox(sock, loop)
+        self._undecided: deque[Callable[[bool], None]] = deque()
         loop.add_reader(sock, self._read)
 
     def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
         """See `Admission`. When the supervisor cannot be asked, the client is sent away: a limit is a limit."""
         self._undecided.append(decided)
         try:
-            self._socket.send(ADMIT + client_address.encode())
+            self._outbox.send(ADMIT + client_address.encode())
         except OSError:
             self._undecided.pop()
             decided(False)  # noqa: FBT003
@@ -107,19 +145,22 @@ class RemoteCount:
     def leave(self, client_address: str) -> None:
         """See `Admission`."""
         try:
-            self._socket.send(LEAVE + client_address.encode())
+            self._outbox.send(LEAVE + client_address.encode())
         except OSError:
             return  # the supervisor is gone, and its count with it
 
     def _read(self) -> None:
         try:
             while answer := self._socket.recv(1):
-                self._undecided.pop(0)(answer == _YES)
+                self._undecided.popleft()(answer == _YES)
         except BlockingIOError:
             return
         except OSError:
             pass
         self._loop.remove_reader(self._socket)
+        self._outbox.close()
+        while self._undecided:
+            self._undecided.popleft()(False)  # noqa: FBT003
         self._orphaned()
 
 
@@ -131,12 +172,14 @@ class WorkerCount:
         self._socket = sock
         self._count = count
         self._loop = loop
+        self._outbox = _Outbox(sock, loop)
         self._clients: Counter[str] = Counter()
         loop.add_reader(sock, self._read)
 
     def close(self) -> None:
         """The worker is dead: its sessions are over."""
         self._loop.remove_reader(self._socket)
+        self._outbox.close()
         self._socket.close()
         for client_address in self._clients.elements():
             self._count.leave(client_address)
@@ -156,12 +199,14 @@ class WorkerCount:
     def _serve(self, verb: bytes, client_address: str) -> None:
         if verb == LEAVE:
             self._clients[client_address] -= 1
+            if not self._clients[client_address]:
+                del self._clients[client_address]
             self._count.leave(client_address)
             return
 
         def decided(admitted: bool) -> None:  # noqa: FBT001
             if admitted:
                 self._clients[client_address] += 1
-            self._socket.send(_YES if admitted else _NO)
+            self._outbox.send(_YES if admitted else _NO)
 
         self._count.admit(client_address, decided)

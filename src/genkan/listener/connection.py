@@ -15,7 +15,7 @@ from genkan.listener.tls import tls_summary
 from genkan.policy.facts import ConnectionFacts, Role
 from genkan.policy.verdict import Verdict
 from genkan.smtp import events, replies
-from genkan.smtp.events import NEED_DATA
+from genkan.smtp.events import NEED_DATA, Signal
 from genkan.smtp.reply import Reply
 from genkan.smtp.sequence import State
 from genkan.smtp.session import Session, SessionRules
@@ -38,9 +38,7 @@ class Door:
 
     __slots__ = ("admission", "certificates", "connections", "house", "idle", "role", "rules", "stopping")
 
-    def __init__(
-        self, house: House, rules: SessionRules, role: Role, admission: Admission, idle: IdleWatch
-    ) -> None:
+    def __init__(self, house: House, rules: SessionRules, role: Role, admission: Admission, idle: IdleWatch) -> None:
         """`rules` are the protocol's for this listener; `certificates` is set where STARTTLS is offered."""
         self.house = house
         self.rules = rules
@@ -58,11 +56,13 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "__weakref__",
         "_admitted",
+        "_at_end",
         "_begun",
         "_client_address",
         "_closing",
         "_door",
         "_messages",
+        "_progress",
         "_reading_paused",
         "_reason",
         "_reception",
@@ -82,11 +82,13 @@ class Connection(asyncio.Protocol):
         self._reception: Reception = cast("Reception", None)
         self._task: asyncio.Task[None] | None = None
         self._admitted = False
+        self._at_end = False
         self._waiting = True
         self._closing = False
         self._reading_paused = False
         self._writing_paused = False
         self._messages = 0
+        self._progress = False
         self._reason = "client closed"
         self._begun = 0.0
 
@@ -117,18 +119,17 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client will send no more; what it has sent is still answered if that can be done at once."""
-        return self._waiting and not self._closing
+        self._at_end = True
+        return self._waiting and not self._closing and not self._session.tls_active
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, whoever wanted it. A message whose acceptance is under way stays accepted."""
+        """The end, whoever wanted it. A message whose acceptance is under way stays accepted, a failed AUTH counts."""
         door = self._door
         if isinstance(exc, OSError) and self._reason == "client closed":
             self._reason = f"lost: {exc.strerror or exc}"
         self._closing = True
         door.connections.discard(self)
         door.idle.forget(self)
-        if self._task is not None:
-            self._task.cancel()
         self._reception.abort()
         if self._admitted:
             door.admission.leave(self._client_address)
@@ -146,10 +147,12 @@ class Connection(asyncio.Protocol):
 
     def timed_out(self) -> None:
         """The client was silent for too long."""
-        if self._waiting and self._task is not None:
+        if self._closing or self._writing_paused:  # it does not even take what it was told
+            self._transport.abort()
+        elif self._waiting:
             self._door.idle.heard(self)  # it is we who let it wait
-            return
-        self.close_with(replies.IDLE_TIMEOUT, "idle")
+        else:
+            self.close_with(replies.IDLE_TIMEOUT, "idle")
 
     # The beginning.
 
@@ -162,9 +165,12 @@ class Connection(asyncio.Protocol):
         if not admitted:
             self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
             return
+        if self._door.stopping:
+            self._turn_away(Verdict("stopping", replies.SHUTTING_DOWN))
+            return
         house = self._door.house
         try:
-            house.directory.refresh()
+            house.directory.renew()
             verdict = house.chain.connect.decide(self._reception.facts)
             if isinstance(verdict, Verdict):
                 self._turn_away(verdict)
@@ -179,6 +185,8 @@ class Connection(asyncio.Protocol):
 
     async def _decide_later(self, answer: Awaitable[Verdict | None]) -> None:
         verdict = await answer
+        if self._closing:
+            return
         if verdict is None:
             self._greet()
         else:
@@ -194,7 +202,7 @@ class Connection(asyncio.Protocol):
         name = "none" if verdict.row is None else verdict.row.name
         self._door.house.log.refused(self._client_address, name, verdict.check, detail=verdict.detail)
         if verdict.row is not None:
-            self._session.close_with(verdict.row, **verdict.fields)
+            self._session.close_with(verdict.row, fqdn=self._door.house.hostname, **verdict.fields)
         self._close(verdict.check)
 
     # The session.
@@ -205,18 +213,27 @@ class Connection(asyncio.Protocol):
         try:
             while not self._waiting:
                 event = session.next_event()
-                if event is NEED_DATA:
-                    break
+                if isinstance(event, Signal):
+                    if event is NEED_DATA or not self._make_room():
+                        break
+                    continue
                 _ANSWERS[type(event)](self, event)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
             return
-        if self._flush():
-            self._door.idle.heard(self)
-        if self._reception.overdue:
+        progress = self._flush() or self._progress or session.receives_content
+        if progress and self._reception.overdue(self._door.idle.heard(self)):
             self.close_with(replies.TRANSACTION_TOO_LONG, "transaction too long")
         elif self._reading_paused:
             self._resume_reading()
+        self._progress = False
+        if self._at_end and not self._waiting:
+            self._close(self._reason)
+
+    def _make_room(self) -> bool:
+        """Send what waits; whether the client reads it, so that more may be said."""
+        self._progress |= self._flush()
+        return not self._writing_paused
 
     def _flush(self) -> bool:
         octets = self._session.data_to_send()
@@ -250,8 +267,7 @@ class Connection(asyncio.Protocol):
         if self._reception.locked:
             self._close("locked out")
             return
-        self._door.idle.heard(self)
-        self._run()
+        self._go_on()
 
     def _go_on(self) -> None:
         if self._waiting or self._closing or self._writing_paused:
@@ -272,7 +288,7 @@ class Connection(asyncio.Protocol):
 
     def _on_content(self, event: events.ContentReceived) -> None:
         self._reception.content(event.octets)
-        self._door.idle.heard(self)
+        self._progress = True
         spool = self._door.house.spool
         if spool.is_behind:
             self._waiting = True
@@ -333,6 +349,11 @@ class Connection(asyncio.Protocol):
         """Make the handshake; what the client sends right behind it waits until the new transport is in place."""
         door = self._door
         assert door.certificates is not None
+        if self._closing:
+            return
+        if self._session.buffered:  # they came behind the command, and would be read as if they had come under TLS
+            self._close("octets behind STARTTLS")
+            return
         try:
             transport = await door.house.loop.start_tls(
                 self._transport, self, door.certificates, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIME
@@ -343,7 +364,7 @@ class Connection(asyncio.Protocol):
             return
         if transport is None or self._closing:
             return
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
         self._session.tls_started()
         self._reception = Reception(door.house, self._session, ConnectionFacts(self._client_address, door.role))
         self._task = None
@@ -398,13 +419,15 @@ class Connection(asyncio.Protocol):
         self._reason = reason
         self._flush()
         self._closing = True
+        self._waiting = True  # nothing that was sent behind this is read
+        self._door.idle.heard(self)
         self._transport.close()
 
     def _fail(self, error: BaseException) -> None:
         """A bug or a dead dependency: the client is told 451 with an id, and the connection ends."""
+        reply = self._reception.failed(error)
         if self._closing:
             return
-        reply = self._reception.failed(error)
         self._transport.write(self._session.data_to_send() + reply.octets)
         self._close("failure")
 

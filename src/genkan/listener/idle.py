@@ -36,12 +36,14 @@ class IdleWatch:
         self._heard: OrderedDict[Silent, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
-    def heard(self, connection: Silent) -> None:
-        """The client has made progress, or has just come."""
-        self._heard[connection] = self._clock.monotonic()
+    def heard(self, connection: Silent) -> float:
+        """The client has made progress, or has just come; gives the moment, in seconds of the monotonic clock."""
+        moment = self._clock.monotonic()
+        self._heard[connection] = moment
         self._heard.move_to_end(connection)
         if self._timer is None:
             self._timer = self._loop.call_later(_TICK, self._tick)
+        return moment
 
     def forget(self, connection: Silent) -> None:
         """The connection is not waiting for its client any more."""

@@ -46,7 +46,9 @@ def bind(address: ListenAddress, *, shared: bool) -> socket.socket:
 class Listener:
     """Accepts connections on one socket and knows those that are open."""
 
-    def __init__(self, settings: ListenerSettings, sock: socket.socket, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: ListenerSettings, sock: socket.socket, door: Door, loop: asyncio.AbstractEventLoop
+    ) -> None:
         """`door` is what the listener's connections share."""
         self.settings = settings
         self.door = door
@@ -77,6 +79,8 @@ class Listener:
         if self._accepting is not None:
             self._accepting.cancel()
             self._socket.close()
+        for arrival in self._arriving:
+            arrival.cancel()
         for connection in list(self.door.connections):
             connection.stop()
 
@@ -103,7 +107,12 @@ class Listener:
                 header = await receive_proxy_header(self._loop, sock, _HEADER_TIME)
                 client_address = header.client_address or ""
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await self._loop.connect_accepted_socket(lambda: Connection(self.door, client_address), sock, ssl=self._tls())
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self.door, client_address), sock, ssl=self._tls()
+            )
         except (OSError, ProxyError) as error:
             self.door.house.log.refused(peer, "none", "proxy-header", detail=str(error))
             sock.close()
+        except asyncio.CancelledError:  # the server stops
+            sock.close()
+            raise

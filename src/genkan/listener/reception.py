@@ -59,13 +59,24 @@ class House:
     loop: asyncio.AbstractEventLoop
     lockout_failures: int
     lockout_time: timedelta
-    transaction_time: timedelta
+    transaction_time: float  # seconds
 
 
 class Reception:
     """Receives the mail of one connection."""
 
-    __slots__ = ("_draft", "_house", "_message_id", "_scan", "_session", "authentication", "facts", "locked", "transaction")
+    __slots__ = (
+        "_draft",
+        "_hop",
+        "_house",
+        "_message_id",
+        "_scan",
+        "_session",
+        "authentication",
+        "facts",
+        "locked",
+        "transaction",
+    )
 
     def __init__(self, house: House, session: Session, facts: ConnectionFacts) -> None:
         """One for each session."""
@@ -78,14 +89,15 @@ class Reception:
         self._draft: Draft | None = None
         self._scan: HeaderScan | None = None
         self._message_id = ""
+        self._hop: Hop | None = None
 
     # The mail transaction.
 
     def mail(self, event: events.MailRequested) -> Answer:
         """May this reverse-path send?"""
         house = self._house
-        house.directory.refresh()
-        facts = TransactionFacts(self.facts, house.clock.now(), event.reverse_path, event.blank, event.parameters)
+        house.directory.renew()
+        facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
         return self._decide(house.chain.mail.decide(facts), lambda: self._mail_accepted(facts))
 
     def _mail_accepted(self, facts: TransactionFacts) -> Reply:
@@ -96,7 +108,7 @@ class Reception:
     def rcpt(self, event: events.RcptRequested) -> Answer:
         """Will mail for this forward-path be taken?"""
         house = self._house
-        house.directory.refresh()
+        house.directory.renew()
         facts = RcptFacts(self._open(), event.forward_path, event.parameters)
         return self._decide(house.chain.rcpt.decide(facts), lambda: self._rcpt_accepted(facts))
 
@@ -119,7 +131,7 @@ class Reception:
         self._scan = HeaderScan()
         paths = [recipient.forward_path for recipient in transaction.recipients.values()]
         only = paths[0] if len(paths) == 1 and paths[0].domain else None
-        self._draft.append(received_field(self._hop(), self._message_id, only, house.clock.now()))
+        self._draft.append(received_field(self._current_hop(), self._message_id, only, house.clock.now()))
         return self._say(replies.START_MAIL_INPUT, message_id=self._message_id)
 
     def content(self, octets: bytes) -> None:
@@ -136,8 +148,9 @@ class Reception:
         verdict = self._house.chain.content.decide(facts)
         assert verdict is None or isinstance(verdict, Verdict)
         if verdict is not None:
+            reply = self._refusal(verdict)
             self.abort()
-            done(self._refusal(verdict))
+            done(reply)
             return
         self._accept(event.size, done)
 
@@ -146,8 +159,10 @@ class Reception:
         assert draft is not None
 
         def finished(error: StorageError | None) -> None:
-            if error is not None:
-                done(self.failed(error))
+            failed = None if error is None else self.failed(error)
+            self._message_id = ""
+            if failed is not None:
+                done(failed)
                 return
             house.log.accepted(envelope, size)
             done(self._say(replies.MESSAGE_RECEIVED))
@@ -180,20 +195,19 @@ class Reception:
             self._house.spool.discard(self._draft)
             self._draft = None
         self._scan = None
+        self._message_id = ""
         self.transaction = None
 
-    @property
-    def overdue(self) -> bool:
+    def overdue(self, moment: float) -> bool:
         """Whether the open transaction has lasted longer than the setting `limits.transaction_time`."""
-        transaction, house = self.transaction, self._house
-        return transaction is not None and house.clock.now() - transaction.begun_at > house.transaction_time
+        return self.transaction is not None and moment - self.transaction.begun > self._house.transaction_time
 
     # AUTH.
 
     def authenticate(self, event: events.AuthRequested) -> Answer:
         """AUTH begins."""
         house = self._house
-        house.directory.refresh()
+        house.directory.renew()
         self.authentication = Authentication(event.mechanism, house.hostname, house.directory, house.loop)
         return self._auth_step(self.authentication.start(event.initial))
 
@@ -234,8 +248,9 @@ class Reception:
         house = self._house
         self.authentication = None
         self.facts.auth_failed = True
-        locks, client = house.directory.locks, self.facts.client_address
-        self.locked = locks.record_failure(client, house.clock.now(), house.lockout_failures, house.lockout_time)
+        locks, client, now = house.directory.locks, self.facts.client_address, house.clock.now()
+        locked = locks.record_failure(client, now, house.lockout_failures, house.lockout_time)
+        self.locked = locked or locks.locked_until(client, now) is not None
 
     # VRFY and EXPN, where they are switched on.
 
@@ -249,13 +264,13 @@ class Reception:
 
     def _look_up(self, row: ReplyRow, argument: str) -> Reply:
         directory = self._house.directory
-        directory.refresh()
+        directory.renew()
         account = directory.account_for_login(argument) or _account_behind(directory, argument)
         if account is None:
             verdict = Verdict("directory", replies.USER_UNKNOWN, {"forward_path": argument})
             return self._refusal(verdict)
         name = account.name if account.name.isascii() else account.address.local_part
-        return self._say(row, account=account.address.local_part, name=name)
+        return self._say(row, account=account.address.local_part, name=name, mailbox=str(account.address))
 
     # Words.
 
@@ -289,15 +304,8 @@ class Reception:
         reply = self._say(verdict.row, **verdict.fields)
         transaction = self.transaction
         reverse_path = None if transaction is None else str(transaction.reverse_path or "")
-        self._house.log.refused(
-            self.facts.client_address,
-            reply.name,
-            verdict.check,
-            detail=verdict.detail,
-            reverse_path=reverse_path,
-            id=self._message_id or None,
-            **verdict.fields,
-        )
+        details = {"detail": verdict.detail, "reverse_path": reverse_path, "id": self._message_id or None}
+        self._house.log.refused(self.facts.client_address, reply.name, verdict.check, **(details | verdict.fields))
         return reply
 
     def _say(self, row: ReplyRow, **fields: str) -> Reply:
@@ -314,11 +322,14 @@ class Reception:
             extended=session.esmtp, tls=session.tls_active, authenticated=session.authenticated, smtputf8=session.utf8
         )
 
-    def _hop(self) -> Hop:
+    def _current_hop(self) -> Hop:
+        """The trace field's part that stays the same until the client says EHLO or AUTH again."""
         house, session = self._house, self._session
-        return Hop(
-            session.hello_domain, "", self.facts.client_address, house.hostname, house.banner, self._protocol()
-        )
+        hop, protocol = self._hop, self._protocol()
+        if hop is None or hop.protocol != protocol or hop.hello_domain != session.hello_domain:
+            address = self.facts.client_address
+            hop = self._hop = Hop(session.hello_domain, "", address, house.hostname, house.banner, protocol)
+        return hop
 
 
 def _account_behind(directory: Directory, argument: str) -> Account | None:

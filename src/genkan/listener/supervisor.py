@@ -66,10 +66,16 @@ class Supervisor:
         """Keep a worker on its seat until the server stops."""
         while not self._stopping.is_set():
             started = self._clock.monotonic()
-            status = await self._sit(seat)
+            status: int | str
+            try:
+                status = await self._sit(seat)
+            except OSError as error:  # no process or no descriptor is to be had for the moment
+                status = str(error)
             if self._stopping.is_set():
                 return
-            seat.delay = _FIRST_DELAY if self._clock.monotonic() - started > _YOUNG else min(seat.delay * 2, _LONGEST_DELAY)
+            seat.delay = (
+                _FIRST_DELAY if self._clock.monotonic() - started > _YOUNG else min(seat.delay * 2, _LONGEST_DELAY)
+            )
             self._log.server("worker died, starting another", worker=seat.number, status=status, delay=seat.delay)
             try:
                 async with asyncio.timeout(seat.delay):
@@ -81,11 +87,12 @@ class Supervisor:
         """Run one worker process to its end; its exit status, negative for a signal."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # noqa: FBT003
-        descriptors = [sock.fileno() for sock in seat.sockets]
-        command = [sys.executable, "-m", "genkan.main", str(self._config.file), str(seat.number)]
-        command += [str(theirs.fileno()), *map(str, descriptors)]
-        seat.process = await asyncio.create_subprocess_exec(*command, pass_fds=[theirs.fileno(), *descriptors])
-        theirs.close()
+        try:
+            with theirs:
+                seat.process = await self._spawn(seat, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
         count = WorkerCount(ours, self._count, asyncio.get_running_loop())
         try:
             return await self._watch(seat.process)
@@ -93,12 +100,18 @@ class Supervisor:
             seat.process = None
             count.close()
 
+    async def _spawn(self, seat: Seat, lifeline: int) -> asyncio.subprocess.Process:
+        descriptors = [lifeline, *(sock.fileno() for sock in seat.sockets)]
+        command = [sys.executable, "-m", "genkan.main", str(self._config.file), str(seat.number)]
+        return await asyncio.create_subprocess_exec(*command, *map(str, descriptors), pass_fds=descriptors)
+
     async def _watch(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.ensure_future(process.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
+            process.send_signal(signal.SIGTERM)  # again, for it may just have been starting
             patience = self._config.limits.shutdown.total_seconds() + _PATIENCE
             await asyncio.wait({ended}, timeout=patience)
         if not ended.done():
@@ -107,8 +120,11 @@ class Supervisor:
         return await ended
 
     def _stop(self) -> None:
+        """The workers close their listening sockets at once; so do we, or new clients would wait for nobody."""
         self._stopping.set()
         self._tell(signal.SIGTERM)
+        for sock in (sock for seat in self._seats for sock in seat.sockets):
+            sock.close()
 
     def _tell(self, number: signal.Signals) -> None:
         for seat in self._seats:

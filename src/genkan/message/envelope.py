@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -12,12 +11,12 @@ if TYPE_CHECKING:
     from genkan.smtp.address import Mailbox
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One accepted forward-path.
 
-    `forward_path` is what the client gave (original case), `mailbox` where the directory sends it: an account's own address, or an
-    address outside. `notify` is the NOTIFY parameter as given ("" when absent), `original` the ORCPT one (RFC 3461, 4.1 and 4.2).
+    `forward_path` is what the client gave (original case), `mailbox` where the directory sends it: an account's own address,
+    or an address outside. `notify` is the NOTIFY parameter as given ("" when absent), `original` the ORCPT one
+    (RFC 3461, 4.1 and 4.2).
     """
 
     forward_path: Mailbox
@@ -26,12 +25,12 @@ class Recipient:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """All that is known of a mail transaction besides its content.
 
     `reverse_path` is `None` for the null reverse-path. `account` is the address of the authenticated account, or "".
-    `ret` and `envid` are the DSN parameters as given (RFC 3461, 4.3 and 4.4), `body` the BODY parameter ("", "7BITMIME", "8BITMIME").
+    `ret` and `envid` are the DSN parameters as given (RFC 3461, 4.3 and 4.4), `body` the BODY parameter
+    ("", "7BITMIME", "8BITMIME").
     """
 
     message_id: str

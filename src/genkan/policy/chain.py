@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 
 Facts = TypeVar("Facts")
-FactsIn = TypeVar("FactsIn", contravariant=True)
+FactsIn_contra = TypeVar("FactsIn_contra", contravariant=True)
 
 
-class Check(Protocol[FactsIn]):
+class Check(Protocol[FactsIn_contra]):
     """One question of policy about one stage's facts."""
 
     name: str
 
-    def check(self, facts: FactsIn, /) -> Verdict | None | Awaitable[Verdict | None]:
+    def check(self, facts: FactsIn_contra, /) -> Verdict | Awaitable[Verdict | None] | None:
         """An objection, or `None`."""
         ...
 
@@ -46,7 +46,7 @@ class Stage(Generic[Facts]):
         """The first in the list speaks first."""
         self._checks = checks
 
-    def decide(self, facts: Facts) -> Verdict | None | Awaitable[Verdict | None]:
+    def decide(self, facts: Facts) -> Verdict | Awaitable[Verdict | None] | None:
         """The first objection, `None` if there is none; an awaitable of that once a check has to wait."""
         for number, check in enumerate(self._checks):
             answer = check.check(facts)
@@ -83,7 +83,7 @@ class Chain:
         self.mail: Stage[TransactionFacts] = Stage(
             BlankReversePath(),
             LocalSender(directory),
-            AuthenticatedSender(auth.unauthenticated_accounts, config.replies),
+            AuthenticatedSender(auth, config.replies),
             SenderTrust(auth.sender_trust),
             DeclaredSize(limits.message_size),
         )

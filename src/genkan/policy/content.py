@@ -34,7 +34,11 @@ class DeclaredSize:
         declared = transaction.parameters.size
         if declared is None or not 0 < self._limit < declared:
             return None
-        return Verdict(self.name, replies.MESSAGE_TOO_BIG, detail=f"declared {declared} octets, limits.message_size = {self._limit}")
+        return Verdict(
+            self.name,
+            replies.MESSAGE_TOO_BIG,
+            detail=f"declared {declared} octets, limits.message_size = {self._limit}",
+        )
 
 
 class MailDataFault:
@@ -78,4 +82,8 @@ class Hops:
         """Refuse mail that has come through too many hosts."""
         if not 0 < self._limit < content.header.received:
             return None
-        return Verdict(self.name, replies.TOO_MANY_HOPS, detail=f"{content.header.received} Received fields, limits.hops = {self._limit}")
+        return Verdict(
+            self.name,
+            replies.TOO_MANY_HOPS,
+            detail=f"{content.header.received} Received fields, limits.hops = {self._limit}",
+        )

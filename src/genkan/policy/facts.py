@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from genkan.directory.accounts import Account
     from genkan.message.content import HeaderScan
     from genkan.message.envelope import Recipient
@@ -34,7 +32,7 @@ class TransactionFacts:
     """A mail transaction as far as it has come; `recipients` are the accepted ones, no two alike."""
 
     connection: ConnectionFacts
-    begun_at: datetime
+    begun: float  # seconds of the monotonic clock
     reverse_path: Mailbox | None
     blank: bool
     parameters: MailParameters

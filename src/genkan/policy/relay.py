@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may send through this server, and where to: the product's built-in table (its page faq01-79).
+r"""Who may send through this server, and where to: the product's built-in table (its page faq01-79).
 
-| sender \\ recipient        | local address | unknown local address | elsewhere           |
+| sender \ recipient         | local address | unknown local address | elsewhere           |
 |---------------------------|---------------|-----------------------|---------------------|
 | local address             | accept        | User unknown          | accept, after AUTH  |
 | unknown local address     | refused at MAIL                                             |
@@ -29,4 +29,6 @@ class Relay:
         if rcpt.is_local or rcpt.transaction.sender_is_local:
             return None
         path = str(rcpt.forward_path)
-        return Verdict(self.name, replies.RELAY_DENIED, {"forward_path": path}, f"{rcpt.transaction.reverse_path} is not local")
+        return Verdict(
+            self.name, replies.RELAY_DENIED, {"forward_path": path}, f"{rcpt.transaction.reverse_path} is not local"
+        )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from genkan.directory.directory import Local, Unknown
 from genkan.policy.verdict import Verdict
 from genkan.smtp import replies
 from genkan.smtp.address import AddressError, parse_mailbox
 from genkan.smtp.reply import Profile
 
 if TYPE_CHECKING:
+    from genkan.config import Auth
     from genkan.directory.directory import Directory
     from genkan.policy.facts import ContentFacts, TransactionFacts
     from genkan.smtp.address import Mailbox
@@ -50,8 +52,10 @@ class LocalSender:
         if sender is None or not self._directory.is_local_domain(sender.domain):
             return None
         transaction.sender_is_local = True
-        transaction.sender_account = self._directory.sender_account(sender)
-        if transaction.sender_account is None:
+        resolution = self._directory.resolve(sender)
+        if isinstance(resolution, Local):
+            transaction.sender_account = resolution.account
+        if isinstance(resolution, Unknown):
             return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"no account or alias {sender}")
         return None
 
@@ -65,9 +69,10 @@ class AuthenticatedSender:
 
     name = "authentication"
 
-    def __init__(self, unauthenticated_accounts: str, profile: Profile) -> None:
-        """`unauthenticated_accounts` is "nowhere" or "anywhere"."""
-        self._anywhere = unauthenticated_accounts == "anywhere"
+    def __init__(self, auth: Auth, profile: Profile) -> None:
+        """`auth` is the configuration's table; in the `rfc` profile there is one reply for all cases."""
+        self._anywhere = auth.unauthenticated_accounts == "anywhere"
+        self._possible = auth.mode == "on"
         self._profile = profile
 
     def check(self, transaction: TransactionFacts) -> Verdict | None:
@@ -79,14 +84,16 @@ class AuthenticatedSender:
             return Verdict(self.name, replies.NEED_AUTH_BEFORE_MAIL, detail=f"{connection.role} listener")
         if not transaction.sender_is_local or self._exempt(transaction):
             return None
-        return Verdict(self.name, self._row(connection.auth_failed), detail=f"{transaction.reverse_path} is local")
+        return Verdict(
+            self.name, self._row(auth_failed=connection.auth_failed), detail=f"{transaction.reverse_path} is local"
+        )
 
     def _exempt(self, transaction: TransactionFacts) -> bool:
         account = transaction.sender_account
-        without_credentials = account is None or not account.can_authenticate
-        return self._anywhere and without_credentials and not transaction.connection.auth_failed
+        can_authenticate = self._possible and account is not None and account.can_authenticate
+        return self._anywhere and not can_authenticate and not transaction.connection.auth_failed
 
-    def _row(self, auth_failed: bool) -> ReplyRow:
+    def _row(self, *, auth_failed: bool) -> ReplyRow:
         if auth_failed or self._profile is Profile.RFC:
             return replies.NEED_AUTH_BEFORE_MAIL
         return replies.NEED_EHLO_BEFORE_AUTH
@@ -108,7 +115,9 @@ class SenderTrust:
             return None
         if transaction.sender_account is not None and transaction.sender_account.id == account.id:
             return None
-        return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"{account.address} may not send as {transaction.reverse_path}")
+        return Verdict(
+            self.name, replies.SENDER_UNKNOWN, detail=f"{account.address} may not send as {transaction.reverse_path}"
+        )
 
 
 class FromFieldTrust:
@@ -140,7 +149,7 @@ def author_of(from_field: str) -> Mailbox | None:
     """The one address in the body of a From field, `None` when that cannot be said for sure (RFC 5322, 3.6.2)."""
     bare = _COMMENT.sub("", _QUOTED.sub('""', from_field))
     in_brackets = _IN_BRACKETS.findall(bare)
-    if len(in_brackets) > 1 or "," in bare:
+    if len(in_brackets) > 1 or "," in bare or (in_brackets and not bare.rstrip().endswith(">")):
         return None
     try:
         return parse_mailbox(in_brackets[0] if in_brackets else bare.strip())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import idna
@@ -56,11 +57,7 @@ class Mailbox(NamedTuple):
 
     def __str__(self) -> str:
         """The wire form, without angle brackets: the local-part is quoted when it is no Dot-string."""
-        local_part = self.local_part
-        if not _match_dot_string(local_part):
-            escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
-            local_part = f'"{escaped}"'
-        return f"{local_part}@{self.domain}" if self.domain else local_part
+        return _wire_form(self)
 
     def folded(self) -> Mailbox:
         """The directory's key: local-part case-folded and in NFC, domain in lower-case A-labels (RFC 5890, 2.3.2.1)."""
@@ -73,6 +70,15 @@ class Mailbox(NamedTuple):
     def is_ascii(self) -> bool:
         """Whether a next hop without SMTPUTF8 could be given this mailbox (RFC 6531, 3.2)."""
         return self.local_part.isascii() and self.domain.isascii()
+
+
+@lru_cache(maxsize=4096)  # a path is written several times in the life of a message
+def _wire_form(mailbox: Mailbox) -> str:
+    local_part, domain = mailbox
+    if not _match_dot_string(local_part):
+        escaped = local_part.replace("\\", "\\\\").replace('"', '\\"')
+        local_part = f'"{escaped}"'
+    return f"{local_part}@{domain}" if domain else local_part
 
 
 def fold_domain(domain: str) -> str:

@@ -22,6 +22,7 @@ MAX_HELLO_DOMAIN: Final = 255  # octets; RFC 5321, 4.5.3.1.2
 MAX_ENVID: Final = 100  # characters; RFC 3461, 4.4
 MAX_ORIGINAL: Final = 500  # characters; RFC 3461, 4.2
 MAX_ECHO: Final = 64  # characters of an unknown word that a reply repeats
+MAX_LOGGED: Final = 200  # octets of a refused line that the log shows
 
 
 class MailParameters(NamedTuple):
@@ -194,6 +195,11 @@ def parse_command(line: bytes, *, smtputf8_allowed: bool) -> Command | Refusal:
         return parser(argument.lstrip(" "), smtputf8_allowed)
     except _Refused as refused:
         return Refusal(refused.row, refused.fields, verb, fatal=verb == "BDAT")
+
+
+def loggable(line: bytes) -> str:
+    """A command line as the log may show it: cut to 200 octets; of AUTH the verb only, for its argument may be a password."""
+    return "AUTH" if line[:4].upper() == b"AUTH" else line[:MAX_LOGGED].decode("utf-8", "replace")
 
 
 _find_control: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search

@@ -103,9 +103,14 @@ class Signal(Enum):
     """What is no event."""
 
     NEED_DATA = "need data"
+    SEND = "send"
 
 
 NEED_DATA = Signal.NEED_DATA
+"""All that was received is read."""
+
+SEND = Signal.SEND
+"""Many replies wait: take them with `data_to_send` before more is read, so that a client who reads none costs little."""
 
 Event = (
     MailRequested

@@ -20,7 +20,7 @@ Lines = list[tuple["ReplyRow", dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What a listener offers: `keywords` beyond the product's three, TLS, AUTH mechanisms, and the size limit in octets (0: none)."""
+    """What a listener offers: `keywords` beyond the product's three, TLS, AUTH mechanisms, the size limit (octets, 0: none)."""
 
     keywords: tuple[str, ...]
     starttls: bool
@@ -38,6 +38,12 @@ class Extensions:
             return self.mechanisms
         return tuple(name for name in self.mechanisms if name not in PLAINTEXT_MECHANISMS)
 
+    def auth_refusal(self, mechanism: str, *, tls_active: bool) -> ReplyRow | None:
+        """Why AUTH with this mechanism, named in upper case, is refused now; `None` when it is not."""
+        if mechanism in self.mechanisms_for(tls_active=tls_active):
+            return None
+        return replies.AUTH_NEEDS_TLS if mechanism in self.mechanisms else replies.AUTH_MECHANISM_UNKNOWN
+
     def lines(self, *, tls_active: bool) -> Lines:
         """The rows that follow the first line of the reply to EHLO."""
         lines: Lines = [(replies.EHLO_KEYWORD, {"keyword": keyword}) for keyword in self.keywords]
@@ -50,7 +56,7 @@ class Extensions:
 
 
 def announced_keywords(setting: str, profile: Profile) -> tuple[str, ...]:
-    """The keywords beyond the product's for the setting `smtp.extensions`; before 4.83 there are no enhanced codes to announce."""
+    """The keywords beyond the product's for the setting `smtp.extensions`; before 4.83 there are no enhanced codes."""
     if setting == "source":
         return ()
     if profile is Profile.EPSTRS_482:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from genkan.smtp.reply import Reply
 
 END_OF_DATA: Final = b"\r\n.\r\n"
 _STUFFED: Final = b"\r\n."
@@ -25,15 +28,18 @@ class BareNewline(Enum):
 
 
 class Fault(Enum):
-    """What is wrong with mail data, told when it has ended; the first one found counts."""
+    """What is wrong with mail data, told when it has ended; of several the first in this list counts."""
 
-    TOO_BIG = auto()
     BARE_NEWLINE = auto()
+    TOO_BIG = auto()
     LINE_TOO_LONG = auto()
 
 
 class ContentGate:
-    """Checks content octets as they pass: line ends, line length, size. After a fault nothing passes any more."""
+    """Checks content octets as they pass: line ends, line length, size. After a fault nothing passes any more.
+
+    Which fault is told depends on the content, not on how it was cut into chunks.
+    """
 
     __slots__ = ("_bare_newline", "_held_cr", "_line_limit", "_line_open", "_size_limit", "fault", "size")
 
@@ -49,7 +55,7 @@ class ContentGate:
 
     def put(self, octets: bytes) -> bytes:
         """What of `octets` passes; a CR at the very end waits for what follows it."""
-        if self.fault is not None or not octets:
+        if self.fault is Fault.BARE_NEWLINE or not octets:
             return b""
         if self._held_cr:
             octets = b"\r" + octets
@@ -61,7 +67,7 @@ class ContentGate:
 
     def finish(self) -> bytes:
         """The content has ended: what was held back, if it passes."""
-        if not self._held_cr or self.fault is not None:
+        if not self._held_cr:
             return b""
         self._held_cr = False
         return self._checked(b"\r")
@@ -75,7 +81,7 @@ class ContentGate:
         self.size += len(octets)
         if 0 < self._size_limit < self.size:
             self.fault = Fault.TOO_BIG
-        elif self._line_limit and self._has_long_line(octets):
+        elif self.fault is None and self._line_limit and self._has_long_line(octets):
             self.fault = Fault.LINE_TOO_LONG
         return b"" if self.fault is not None else octets
 
@@ -90,6 +96,18 @@ class ContentGate:
         start = max(start, octets.rfind(b"\n") + 1) if b"\n" in octets else start
         self._line_open = len(octets) - start
         return False
+
+
+class Chunk:
+    """A BDAT chunk under way (RFC 3030, 2): octets still to come, and the refusal it gets if they are only skipped."""
+
+    __slots__ = ("last", "refusal", "remaining", "size")
+
+    def __init__(self, size: int, *, last: bool, refusal: Reply | None = None) -> None:
+        """`size` is the number after BDAT."""
+        self.size = self.remaining = size
+        self.last = last
+        self.refusal = refusal
 
 
 def has_only_crlf(octets: bytes) -> bool:

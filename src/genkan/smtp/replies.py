@@ -3,7 +3,7 @@
 
 RFC 5321, 4.2 (replies), RFC 2034 and 3463 (enhanced codes). No reply text may stand outside this module; why a reply is
 given and what to do then is in `reply_meanings.py` and `reply_meanings_ja.py`, under the same names.
-A name says the reason. `{field}` names are filled by `Wordbook`; whoever sends a row gives every field of every profile.
+A name says the reason. `{field}` names are filled by `Wordbook`; who sends a row gives every field of every profile.
 """
 
 from __future__ import annotations

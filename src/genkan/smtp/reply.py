@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_REPLY_LINE: Final = 512  # octets with CRLF; RFC 5321, 4.5.3.1.5
 
@@ -59,8 +62,7 @@ class ReplyRow:
         return wording
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A reply ready for the wire: it knows its row's name, its code and its octets (each line ends in CRLF)."""
 
     name: str
@@ -89,34 +91,44 @@ class Wordbook:
     """The catalogue in one profile's words: fills a row with fields and gives the reply."""
 
     def __init__(self, profile: Profile) -> None:
+        """`profile` is the setting `replies`."""
         self.profile = profile
-        self._heads: dict[str, tuple[int, str, str]] = {}
+        self._templates: dict[str, tuple[int, str]] = {}
+        self._fixed: dict[str, Reply] = {}
 
     def reply(self, row: ReplyRow, **fields: str) -> Reply:
         """The one-line reply of `row`; field values are made safe and the line is cut to 512 octets."""
-        return self._fill(row, " ", fields, utf8=False)
+        if fields:
+            return self._filled(row, fields, utf8=False)
+        reply = self._fixed.get(row.name)
+        if reply is None:
+            reply = self._fixed[row.name] = self._filled(row, fields, utf8=False)
+        return reply
 
     def reply_utf8(self, row: ReplyRow, **fields: str) -> Reply:
         """As `reply`, for a client that asked for SMTPUTF8 (RFC 6531, 3.7.4.2): text beyond ASCII stays."""
-        return self._fill(row, " ", fields, utf8=True)
+        return self._filled(row, fields, utf8=True)
 
-    def lines(self, rows: list[tuple[ReplyRow, dict[str, str]]]) -> Reply:
-        """A multi-line reply of several rows with one code; all but the last line carry a hyphen (RFC 5321, 4.2.1)."""
-        parts = [self._fill(row, "-", fields, utf8=False) for row, fields in rows[:-1]]
-        last_row, last_fields = rows[-1]
-        parts.append(self._fill(last_row, " ", last_fields, utf8=False))
-        return Reply(rows[0][0].name, parts[0].code, b"".join(part.octets for part in parts))
+    def lines(self, rows: Sequence[tuple[ReplyRow, dict[str, str]]]) -> bytes:
+        """The last lines of a reply of several lines, all of one code: all but the last carry a hyphen (RFC 5321, 4.2.1)."""
+        replies = [self._filled(row, fields, utf8=False).octets for row, fields in rows]
+        return b"".join([*map(more_to_come, replies[:-1]), replies[-1]])
 
-    def _fill(self, row: ReplyRow, separator: str, fields: dict[str, str], *, utf8: bool) -> Reply:
-        head = self._heads.get(row.name)
-        if head is None:
+    def _filled(self, row: ReplyRow, fields: dict[str, str], *, utf8: bool) -> Reply:
+        template = self._templates.get(row.name)
+        if template is None:
             wording = row.in_profile(self.profile)
             enhanced = f"{wording.enhanced} " if wording.enhanced else ""
-            head = self._heads[row.name] = (wording.code, enhanced, wording.text)
-        code, enhanced, text = head
-        if fields:
-            text = text.format_map({name: safe_field(value, utf8=utf8) for name, value in fields.items()})
-        line = f"{code}{separator}{enhanced}{text}".encode()
-        if len(line) > MAX_REPLY_LINE - 2:
-            line = line[: MAX_REPLY_LINE - 2].decode("utf-8", "ignore").encode()
-        return Reply(row.name, code, line + b"\r\n")
+            template = self._templates[row.name] = (wording.code, f"{wording.code} {enhanced}{wording.text}\r\n")
+        for name, value in fields.items():
+            if not value.isascii() or not value.isprintable():
+                fields[name] = safe_field(value, utf8=utf8)
+        line = template[1].format_map(fields).encode()
+        if len(line) > MAX_REPLY_LINE:
+            line = line[: MAX_REPLY_LINE - 2].decode("utf-8", "ignore").encode() + b"\r\n"
+        return Reply(row.name, template[0], line)
+
+
+def more_to_come(line: bytes) -> bytes:
+    """The same reply line as one that another line follows."""
+    return line[:3] + b"-" + line[4:]

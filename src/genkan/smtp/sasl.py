@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from scramp import ScramException, ScramMechanism  # type: ignore[import-untyped]
+from scramp import ScramException, ScramMechanism
 
 if TYPE_CHECKING:
     from collections.abc import Callable

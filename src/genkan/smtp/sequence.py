@@ -8,7 +8,7 @@ profile a second EHLO starts again and MAIL wants a greeting.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from genkan.smtp import command, replies
@@ -26,6 +26,17 @@ class State(IntEnum):
     MAIL = 2  # the transaction has a reverse-path
     RCPT = 3  # and at least one accepted forward-path
     CHUNKS = 4  # and the first BDAT chunk
+
+
+class Mode(IntEnum):
+    """How the octets read that come next."""
+
+    COMMANDS = auto()
+    DATA = auto()
+    CHUNK = auto()
+    AUTH = auto()
+    TLS = auto()
+    CLOSED = auto()
 
 
 Row = tuple["ReplyRow | None", "ReplyRow | None", "ReplyRow | None", "ReplyRow | None", "ReplyRow | None"]

@@ -8,70 +8,33 @@ so nothing is ever parsed ahead. `data_to_send` empties the out-buffer; call it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from genkan.smtp import command as commands
 from genkan.smtp import events, replies
-from genkan.smtp.command import Refusal, parse_command
-from genkan.smtp.events import NEED_DATA, Closing, ContentEnded, ContentReceived, Event, Refused, Signal, TransactionAborted
-from genkan.smtp.maildata import BareNewline, ContentGate, DotReader, Fault
-from genkan.smtp.sasl import decode_base64
-from genkan.smtp.sequence import State, Table, table_of
+from genkan.smtp.command import Refusal, loggable, parse_command
+from genkan.smtp.events import NEED_DATA, SEND, ContentReceived, Event, Signal
+from genkan.smtp.input import InputBuffer, LineFault
+from genkan.smtp.maildata import Chunk, ContentGate, DotReader, Fault
+from genkan.smtp.reply import Profile, more_to_come
+from genkan.smtp.sasl import MAX_RESPONSE, decode_base64, decode_initial_response
+from genkan.smtp.sequence import Mode, State, Table, table_of
+from genkan.smtp.session_rules import SessionRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from genkan.smtp.command import Command
-    from genkan.smtp.extensions import Extensions
-    from genkan.smtp.reply import Reply, ReplyRow, Wordbook
+    from genkan.smtp.reply import Reply, ReplyRow
 
-MAX_AUTH_LINE: Final = 12288  # RFC 4954, 4
+__all__ = ["MisuseError", "Session", "SessionRules"]
+
+MOST_REPLIES: Final = 100  # that wait to be sent while more commands are read
 HELP: Final = "Commands: HELO EHLO AUTH STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
 
 
 class MisuseError(Exception):
     """The owner broke the contract of the session; nothing a client sends raises it."""
-
-
-class Mode(Enum):
-    """How the next octets read."""
-
-    COMMANDS = auto()
-    DATA = auto()
-    CHUNK = auto()
-    AUTH = auto()
-    TLS = auto()
-    CLOSED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRules:
-    """What all sessions of a listener share; sizes in octets, 0 is no limit."""
-
-    wordbook: Wordbook
-    hostname: str
-    banner: str
-    extensions: Extensions
-    auth_enabled: bool
-    vrfy: bool
-    bare_newline: BareNewline
-    command_line: int
-    text_line: int
-    bad_commands: int
-
-
-class Chunk:
-    """A BDAT chunk under way (RFC 3030): octets still to come, and the refusal it will get if it is only skipped."""
-
-    __slots__ = ("last", "refusal", "remaining", "size")
-
-    def __init__(self, size: int, *, last: bool) -> None:
-        """`size` is the number after BDAT."""
-        self.size = self.remaining = size
-        self.last = last
-        self.refusal: Reply | None = None
 
 
 class Session:
@@ -86,9 +49,8 @@ class Session:
         "_mode",
         "_news",
         "_out",
-        "_overlong",
-        "_position",
         "_question",
+        "_resting",
         "_rules",
         "_sequence",
         "authenticated",
@@ -104,8 +66,7 @@ class Session:
         """A fresh session; nothing is said before `greet`."""
         self._rules = rules
         self._sequence: Table = table_of(rules.wordbook.profile)
-        self._input = b""
-        self._position = 0
+        self._input = InputBuffer(rules.bare_newline)
         self._out: list[bytes] = []
         self._mode = Mode.COMMANDS
         self._question: type[Event] | None = None
@@ -113,8 +74,8 @@ class Session:
         self._gate: ContentGate | None = None
         self._dots: DotReader | None = None
         self._chunk: Chunk | None = None
-        self._overlong = False
         self._bad_commands = 0
+        self._resting = State.CONNECTED  # where the session is between transactions
         self.client_address = client_address
         self.tls_active = tls_active
         self.state = State.CONNECTED
@@ -131,15 +92,17 @@ class Session:
 
     def receive_data(self, octets: bytes) -> None:
         """Append octets from the client; nothing is parsed yet."""
-        if self._position < len(self._input):
-            octets = self._input[self._position :] + octets
-        self._input = octets
-        self._position = 0
+        self._input.receive(octets)
 
     @property
     def buffered(self) -> int:
         """Octets received and not yet read."""
-        return len(self._input) - self._position
+        return self._input.size
+
+    @property
+    def receives_content(self) -> bool:
+        """Whether octets are expected that belong to an accepted transaction's content, even if they are only skipped."""
+        return self._gate is not None and self._mode in (Mode.DATA, Mode.CHUNK)
 
     def data_to_send(self) -> bytes:
         """Take what is to be sent to the client."""
@@ -150,28 +113,22 @@ class Session:
         return octets
 
     def next_event(self) -> Event | Signal:
-        """Give the next event, or `NEED_DATA`. Raises `MisuseError` while a question is open."""
+        """Give the next event, `NEED_DATA` or `SEND`. Raises `MisuseError` while a question is open."""
         if self._question is not None:
             msg = f"{self._question.__name__} has not been answered"
             raise MisuseError(msg)
         while True:
             if self._news:
                 return self._asked(self._news.pop(0))
-            mode = self._mode
-            if mode is Mode.COMMANDS:
-                event_or_none = self._next_command()
-            elif mode is Mode.DATA:
-                event_or_none = self._next_content()
-            elif mode is Mode.CHUNK:
-                event_or_none = self._next_chunk()
-            elif mode is Mode.AUTH:
-                event_or_none = self._next_response()
-            else:
+            if not self._input.size and self._mode is not Mode.CHUNK:
                 return NEED_DATA
-            if event_or_none is NEED_DATA:
-                return NEED_DATA
-            if event_or_none is not None:
-                return self._asked(event_or_none)
+            if len(self._out) > MOST_REPLIES:
+                return SEND
+            found = _READERS[self._mode](self)
+            if isinstance(found, Signal):
+                return found
+            if found is not None:
+                return self._asked(found)
 
     def send_reply(self, reply: Reply) -> None:
         """Answer the open question. Raises `MisuseError` when there is none."""
@@ -194,7 +151,7 @@ class Session:
         """The handshake is done: all that was said before it is forgotten (RFC 3207, 4.2)."""
         self.tls_active = True
         self._mode = Mode.COMMANDS
-        self.state = State.CONNECTED
+        self.state = self._resting = State.CONNECTED
         self.hello_domain = ""
         self.esmtp = False
         self.authenticated = False
@@ -214,19 +171,19 @@ class Session:
             self.state = State.RCPT
 
     def _data_answered(self, reply: Reply) -> None:
-        if self._chunk is not None:
+        chunk, rules = self._chunk, self._rules
+        if chunk is not None:
             self._mode = Mode.CHUNK
-            if reply.accepts:
-                self.state = State.CHUNKS
-                self._open_gate()
-            else:
-                self._chunk.refusal = reply
-        elif reply.accepts:
-            self._mode = Mode.DATA
-            self._dots = DotReader()
-            self._open_gate()
+            chunk.refusal = None if reply.accepts else reply
+        if not reply.accepts:
+            return
+        self._gate = ContentGate(rules.bare_newline, rules.extensions.message_size, rules.text_line)
+        if chunk is not None:
+            self.state = State.CHUNKS
+        else:
+            self._mode, self._dots = Mode.DATA, DotReader()
 
-    def _content_answered(self, reply: Reply) -> None:
+    def _content_answered(self, _reply: Reply) -> None:
         bare_newline = self._gate is not None and self._gate.fault is Fault.BARE_NEWLINE
         self._forget_transaction()
         self._mode = Mode.COMMANDS
@@ -263,56 +220,45 @@ class Session:
         return _COMMANDS[type(parsed)](self, parsed, line)
 
     def _next_line(self, limit: int) -> bytes | None:
-        """Take a line without its CRLF; an overlong or badly ended one is refused here."""
-        end = self._input.find(b"\n", self._position)
-        if end < 0:
-            if self.buffered > limit + 2:
-                self._overlong = True
-                self._input, self._position = self._input[-1:], 0
+        """The next line, or `None`: it is not there yet, or what refuses it is among the news."""
+        line = self._input.next_line(limit)
+        if line is LineFault.TOO_LONG:
+            self._news.insert(0, self._refuse(replies.LINE_TOO_LONG, ""))
             return None
-        line = self._input[self._position : end]
-        self._position = end + 1
-        if self._overlong or len(line) > limit + 1:
-            self._overlong = False
-            self._news.insert(0, self._refuse(replies.LINE_TOO_LONG, b""))
-            return None
-        if line.endswith(b"\r"):
-            return line[:-1]
-        if self._rules.bare_newline is BareNewline.REFUSE:
+        if line is LineFault.BARE_NEWLINE:
             self._say(replies.COMMAND_BARE_NEWLINE)
-            self._news.append(Refused(replies.COMMAND_BARE_NEWLINE, _printable(line)))
+            self._news.append(events.Refused(replies.COMMAND_BARE_NEWLINE, ""))
             self._close("bare newline in a command")
             return None
         return line
 
     def _refuse_line(self, refusal: Refusal, line: bytes) -> Event:
-        event = self._refuse(refusal.row, line, **refusal.fields)
+        event = self._refuse(refusal.row, loggable(line), **refusal.fields)
         if refusal.fatal:
             self._close("a chunk of unknown size")
         return event
 
     def _out_of_sequence(self, parsed: Command, row: ReplyRow, line: bytes) -> Event | None:
-        if isinstance(parsed, commands.Auth) and not self._rules.auth_enabled:
-            row = replies.AUTH_NOT_ENABLED
+        if isinstance(parsed, commands.Helo | commands.Ehlo) and self._resting is State.CONNECTED:
+            return self._on_hello(parsed, line)  # its first one, but after MAIL
+        if isinstance(parsed, commands.Auth):
+            row = row if self._rules.auth_enabled else replies.AUTH_NOT_ENABLED
+            return self._refuse(row, f"AUTH {parsed.mechanism}")
         if isinstance(parsed, commands.Bdat):
-            return self._skip_chunk(parsed, row)
-        return self._refuse(row, line)
+            return self._bdat_refusal() or self._skip_chunk(parsed, row)
+        return self._refuse(row, loggable(line))
 
-    def _on_helo(self, parsed: commands.Helo, _line: bytes) -> Event | None:
-        return self._hello(parsed.domain, esmtp=False)
-
-    def _on_ehlo(self, parsed: commands.Ehlo, _line: bytes) -> Event | None:
-        return self._hello(parsed.domain, esmtp=True)
-
-    def _hello(self, domain: str, *, esmtp: bool) -> Event | None:
+    def _on_hello(self, parsed: commands.Helo | commands.Ehlo, line: bytes) -> Event | None:
+        if not parsed.domain and self._rules.wordbook.profile is Profile.RFC:
+            return self._refuse(replies.HELLO_SYNTAX, loggable(line))
         aborted = self._abort()
-        self.hello_domain = domain
-        self.esmtp = esmtp
-        self.state = State.GREETED
+        self.hello_domain = parsed.domain
+        self.esmtp = isinstance(parsed, commands.Ehlo)
+        self.state = self._resting = State.GREETED
         names = {"fqdn": self._rules.hostname, "client_address": self.client_address}
-        if esmtp:
-            lines = [(replies.EHLO_HELLO, names), *self._rules.extensions.lines(tls_active=self.tls_active)]
-            self._out.append(self._rules.wordbook.lines(lines).octets)
+        if self.esmtp:
+            hello = self._rules.wordbook.reply(replies.EHLO_HELLO, **names)
+            self._out += [more_to_come(hello.octets), self._rules.ehlo_lines[self.tls_active]]
         else:
             self._say(replies.HELO_HELLO, **names)
         return aborted
@@ -340,26 +286,26 @@ class Session:
     def _on_quit(self, _parsed: commands.Quit, _line: bytes) -> Event:
         self._say(replies.CLOSING, fqdn=self._rules.hostname)
         self._mode = Mode.CLOSED
-        return Closing("quit")
+        return events.Closing("quit")
 
     def _on_vrfy(self, parsed: commands.Vrfy, line: bytes) -> Event:
         if not self._rules.vrfy:
-            return self._refuse(replies.VRFY_DISABLED, line)
+            return self._refuse(replies.VRFY_DISABLED, loggable(line))
         return events.VrfyRequested(parsed.argument)
 
     def _on_expn(self, parsed: commands.Expn, line: bytes) -> Event:
         if not self._rules.vrfy:
-            return self._refuse(replies.VRFY_DISABLED, line)
+            return self._refuse(replies.VRFY_DISABLED, loggable(line))
         return events.ExpnRequested(parsed.argument)
 
-    def _on_starttls(self, _parsed: commands.Starttls, line: bytes) -> Event:
+    def _on_starttls(self, _parsed: commands.Starttls, _line: bytes) -> Event:
         if self.tls_active:
-            return self._refuse(replies.TLS_ALREADY_ACTIVE, line)
+            return self._refuse(replies.TLS_ALREADY_ACTIVE, "STARTTLS")
         if not self._rules.extensions.starttls:
-            return self._refuse(replies.TLS_NOT_AVAILABLE, line)
+            return self._refuse(replies.TLS_NOT_AVAILABLE, "STARTTLS")
         if self.buffered:  # RFC 3207, 6: they would be read as if they had come under TLS
             self._mode = Mode.CLOSED
-            return Closing("octets behind STARTTLS")
+            return events.Closing("octets behind STARTTLS")
         return events.TlsRequested()
 
     # AUTH: the session speaks the frame of the dialogue, its owner the mechanism (RFC 4954, 4).
@@ -367,10 +313,10 @@ class Session:
     def _on_auth(self, parsed: commands.Auth, _line: bytes) -> Event:
         row = self._auth_refusal(parsed.mechanism)
         if row is not None:
-            return self._refuse(row, b"AUTH " + parsed.mechanism.encode("ascii", "replace"))
+            return self._refuse(row, f"AUTH {parsed.mechanism}")
         initial = None
         if parsed.initial is not None:
-            initial = b"" if parsed.initial == b"=" else decode_base64(parsed.initial)
+            initial = decode_initial_response(parsed.initial)
             if initial is None:
                 self._say(replies.AUTH_NOT_BASE64)
                 return events.AuthAborted(failed=True)
@@ -383,13 +329,10 @@ class Session:
             return replies.NEED_EHLO_BEFORE_AUTH
         if self.authenticated:
             return replies.DUPLICATE_AUTH
-        extensions = self._rules.extensions
-        if mechanism in extensions.mechanisms_for(tls_active=self.tls_active):
-            return None
-        return replies.AUTH_NEEDS_TLS if mechanism in extensions.mechanisms else replies.AUTH_MECHANISM_UNKNOWN
+        return self._rules.extensions.auth_refusal(mechanism, tls_active=self.tls_active)
 
     def _next_response(self) -> Event | Signal | None:
-        line = self._next_line(MAX_AUTH_LINE)
+        line = self._next_line(MAX_RESPONSE)
         if line is None:
             if not self._news:
                 return NEED_DATA
@@ -409,55 +352,47 @@ class Session:
 
     # Mail data.
 
-    def _open_gate(self) -> None:
-        rules = self._rules
-        self._gate = ContentGate(rules.bare_newline, rules.extensions.message_size, rules.text_line)
-
     def _next_content(self) -> Event | Signal:
-        if self._dots is None or self._gate is None:
-            raise MisuseError
-        if not self.buffered:
-            return NEED_DATA
-        content, rest = self._dots.read(self._take(self.buffered))
+        assert self._dots is not None
+        assert self._gate is not None
+        content, rest = self._dots.read(self._input.take(self._input.size))
         passed = self._gate.put(content)
         if rest is None:
             return ContentReceived(passed) if passed else NEED_DATA
-        self._input, self._position = rest, 0
+        self._input.put_back(rest)
         return self._content_event(passed + self._gate.finish())
 
     def _content_event(self, passed: bytes) -> Event:
         """The last octets, if any, and then the question that ends the content."""
         assert self._gate is not None
-        ended = ContentEnded(self._gate.fault, self._gate.size)
+        ended = events.ContentEnded(self._gate.fault, self._gate.size)
         self._dots = None
         if not passed or self._gate.fault is not None:
             return ended
         self._news.append(ended)
         return ContentReceived(passed)
 
-    def _take(self, count: int) -> bytes:
-        start, self._position = self._position, min(self._position + count, len(self._input))
-        if start == 0 and self._position == len(self._input):
-            octets, self._input, self._position = self._input, b"", 0
-            return octets
-        return self._input[start : self._position]
+    def _bdat_refusal(self) -> Event | None:
+        if self._rules.extensions.offers("CHUNKING"):
+            return None
+        event = self._refuse(replies.COMMAND_UNRECOGNIZED, "BDAT", command="BDAT")
+        self._close("BDAT without CHUNKING")
+        return event
 
-    def _on_bdat(self, parsed: commands.Bdat, line: bytes) -> Event | None:
-        if not self._rules.extensions.offers("CHUNKING"):
-            event = self._refuse(replies.COMMAND_UNRECOGNIZED, line, command="BDAT")
-            self._close("BDAT without CHUNKING")
-            return event
+    def _on_bdat(self, parsed: commands.Bdat, _line: bytes) -> Event | None:
+        if (refused := self._bdat_refusal()) is not None:
+            return refused
         self._chunk = Chunk(parsed.size, last=parsed.last)
         if self.state is State.RCPT:
             return events.DataRequested(by_chunks=True)
         self._mode = Mode.CHUNK
         return None
 
-    def _skip_chunk(self, parsed: commands.Bdat, row: ReplyRow) -> None:
+    def _skip_chunk(self, parsed: commands.Bdat, row: ReplyRow) -> Event | None:
         """The octets of a refused chunk are sent all the same; the refusal follows them (RFC 3030, 4.1)."""
-        self._chunk = Chunk(parsed.size, last=parsed.last)
-        self._chunk.refusal = self._rules.wordbook.reply(row)
+        self._chunk = Chunk(parsed.size, last=parsed.last, refusal=self._rules.wordbook.reply(row))
         self._mode = Mode.CHUNK
+        return None
 
     def _next_chunk(self) -> Event | Signal | None:
         chunk = self._chunk
@@ -465,12 +400,10 @@ class Session:
         if chunk.remaining:
             if not self.buffered:
                 return NEED_DATA
-            octets = self._take(chunk.remaining)
+            octets = self._input.take(chunk.remaining)
             chunk.remaining -= len(octets)
             passed = self._gate.put(octets) if self._gate is not None and chunk.refusal is None else b""
-            if passed:
-                return ContentReceived(passed)
-            return None
+            return ContentReceived(passed) if passed else None
         return self._chunk_ended(chunk)
 
     def _chunk_ended(self, chunk: Chunk) -> Event | None:
@@ -478,6 +411,7 @@ class Session:
         self._mode = Mode.COMMANDS
         if chunk.refusal is not None:
             self._out.append(chunk.refusal.octets)
+            self._count_bad_command()
             return None
         assert self._gate is not None
         if chunk.last:
@@ -489,6 +423,9 @@ class Session:
 
     # What all of them use.
 
+    def _next_nothing(self) -> Signal:
+        return NEED_DATA
+
     def _asked(self, event: Event) -> Event:
         if type(event) in _ANSWERS:
             self._question = type(event)
@@ -497,38 +434,37 @@ class Session:
     def _say(self, row: ReplyRow, **fields: str) -> None:
         self._out.append(self._rules.wordbook.reply(row, **fields).octets)
 
-    def _refuse(self, row: ReplyRow, line: bytes, **fields: str) -> Event:
+    def _refuse(self, row: ReplyRow, line: str, **fields: str) -> Event:
         if "{fqdn}" in row.wording.text:
             fields["fqdn"] = self._rules.hostname
         self._say(row, **fields)
+        self._count_bad_command()
+        return events.Refused(row, line)
+
+    def _count_bad_command(self) -> None:
         self._bad_commands += 1
         if 0 < self._rules.bad_commands <= self._bad_commands:
-            self._say(replies.TOO_MANY_BAD_COMMANDS)
+            self._say(replies.TOO_MANY_BAD_COMMANDS, fqdn=self._rules.hostname)
             self._close("too many bad commands")
-        return Refused(row, _printable(line))
 
     def _close(self, reason: str) -> None:
-        self._mode = Mode.CLOSED
-        self._news.append(Closing(reason))
+        if self._mode is not Mode.CLOSED:
+            self._mode = Mode.CLOSED
+            self._news.append(events.Closing(reason))
 
     def _abort(self) -> Event | None:
         """Forget an open transaction and tell the owner."""
         if self.state < State.MAIL:
             return None
         self._forget_transaction()
-        return TransactionAborted()
+        return events.TransactionAborted()
 
     def _forget_transaction(self) -> None:
-        self.state = State.GREETED
+        self.state = self._resting
         self._gate = None
         self._dots = None
         self.utf8 = False
         self._bad_commands = 0
-
-
-def _printable(line: bytes) -> str:
-    """A line as the log may show it; credentials never come here."""
-    return line[:200].decode("utf-8", "replace")
 
 
 _ANSWERS: Final[dict[type, Callable[[Session, Reply], None]]] = {
@@ -543,9 +479,18 @@ _ANSWERS: Final[dict[type, Callable[[Session, Reply], None]]] = {
     events.ExpnRequested: Session._told,
 }
 
+_READERS: Final[dict[Mode, Callable[[Session], Event | Signal | None]]] = {
+    Mode.COMMANDS: Session._next_command,
+    Mode.DATA: Session._next_content,
+    Mode.CHUNK: Session._next_chunk,
+    Mode.AUTH: Session._next_response,
+    Mode.TLS: Session._next_nothing,
+    Mode.CLOSED: Session._next_nothing,
+}
+
 _COMMANDS: Final[dict[type, Callable[..., Event | None]]] = {
-    commands.Helo: Session._on_helo,
-    commands.Ehlo: Session._on_ehlo,
+    commands.Helo: Session._on_hello,
+    commands.Ehlo: Session._on_hello,
     commands.Mail: Session._on_mail,
     commands.Rcpt: Session._on_rcpt,
     commands.Data: Session._on_data,

@@ -27,6 +27,10 @@ class MessageIds:
         self._next_block: range | None = None
         self._fetching = False
 
+    def prepare(self) -> None:
+        """Take the first block, which may block; on any thread, before `next` is called. Raises `StorageError`."""
+        self._next_block = self._take_block(BLOCK)
+
     def next(self) -> str:
         """The next id. Raises `StorageError` when there is no block to take it from."""
         if not self._left:

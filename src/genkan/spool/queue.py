@@ -7,6 +7,7 @@ left: the next attempt then knows from its number that the one before may have s
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import apsw
 
     from genkan.message.envelope import Envelope, Recipient
+    from genkan.spool.rows import Row
     from genkan.spool.spool import Spool
+    from genkan.spool.writer import Batch
     from genkan.storage.engine import StorageError
 
     LeaseDone = Callable[["StorageError | None", "list[Leased]", "datetime | None"], None]
@@ -73,24 +76,31 @@ class Lease:
         """See `Job`."""
         return ()
 
-    def run(self, connection: apsw.Connection) -> None:
-        """See `Job`."""
-        queries = self._spool.queries
+    def run(self, batch: Batch) -> None:
+        """See `Job`. A row that cannot be understood is put back, for it must not hold up all others."""
+        connection, queries = batch.connection, self._spool.queries
         self._leased = []
-        due = connection.execute(queries.due_recipients, (microseconds(self._now), self._limit)).fetchall()
+        due: list[Row] = connection.execute(queries.due_recipients, (microseconds(self._now), self._limit)).fetchall()
         messages: dict[int, tuple[Envelope, int]] = {}
         until = microseconds(self._now + LEASE)
         for message, number in due:
-            ((*_, forward_path, mailbox, notify, original, attempt),) = connection.execute(
-                queries.lease_recipient, (until, message, number)
-            )
-            if message not in messages:
-                (row,) = connection.execute(queries.message, (message,))
-                messages[message] = envelope_from_row(row, ()), row[2]
-            recipient = recipient_from_row((forward_path, mailbox, notify, original))
-            self._leased.append(Leased(*messages[message], number, recipient, attempt))
+            (row,) = connection.execute(queries.lease_recipient, (until, message, number))
+            try:
+                self._leased.append(self._read(connection, row, messages))
+            except ValueError as error:
+                reason = f"the spool's row is damaged: {error}"
+                connection.execute(queries.defer_recipient, (until, reason, message, number))
         ((next_due,),) = connection.execute(queries.next_due)
         self._next_due = None if next_due is None else moment(next_due)
+
+    def _read(self, connection: apsw.Connection, row: Row, messages: dict[int, tuple[Envelope, int]]) -> Leased:
+        """What a leased row says; `messages` holds those already read. Raises `ValueError` on damage."""
+        message, number, forward_path, mailbox, notify, original, attempt = row
+        if message not in messages:
+            (columns,) = connection.execute(self._spool.queries.message, (message,))
+            messages[message] = envelope_from_row(columns, ()), columns[2]
+        recipient = recipient_from_row((forward_path, mailbox, notify, original))
+        return Leased(*messages[message], number, recipient, attempt)
 
     def done(self, error: StorageError | None) -> None:
         """See `Job`."""
@@ -115,17 +125,19 @@ class Record:
         """See `Job`."""
         return ()
 
-    def run(self, connection: apsw.Connection) -> None:
+    def run(self, batch: Batch) -> None:
         """See `Job`."""
-        queries = self._spool.queries
+        connection, queries = batch.connection, self._spool.queries
         self._freed = []
         for outcome in self._outcomes:
-            key = (outcome.message, outcome.number)
             if isinstance(outcome, PutBack):
-                connection.execute(queries.defer_recipient, (microseconds(outcome.due_at), outcome.outcome, *key))
-                continue
-            connection.execute(queries.delete_recipient, key)
-            for (extents,) in connection.execute(queries.delete_finished_message, (outcome.message,)):
+                due_at = microseconds(outcome.due_at)
+                connection.execute(queries.defer_recipient, (due_at, outcome.outcome, outcome.message, outcome.number))
+        finished = [(outcome.message, outcome.number) for outcome in self._outcomes if isinstance(outcome, Finished)]
+        if finished:
+            connection.execute(queries.delete_recipients, (json.dumps(finished),))
+            messages = json.dumps([message for message, _ in finished])
+            for (extents,) in connection.execute(queries.delete_finished_messages, (messages,)):
                 self._freed += parse_extents(extents or "")
 
     def done(self, error: StorageError | None) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from genkan.spool.rows import Row
+
 _PAGE: Final = 500
 
 
@@ -59,7 +61,8 @@ class QueuedMessage:
 
 def spool_folders(storage_folder: Path) -> list[Path]:
     """The spools below a storage folder, by number."""
-    return sorted(path.parent for path in storage_folder.glob("spool/*/spool.db"))
+    folders = [path.parent for path in storage_folder.glob("spool/*/spool.db")]
+    return sorted(folders, key=lambda folder: (len(folder.name), folder.name))
 
 
 def list_queued(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
@@ -68,6 +71,7 @@ def list_queued(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
     for folder in spool_folders(storage_folder):
         with closing(open_database(folder / "spool.db", read_only=True)) as connection, translated():
             last = 0
+            rows: list[Row]
             while rows := connection.execute(queries.messages, (last, _PAGE)).fetchall():
                 for row in rows:
                     yield _queued(connection, folder, row, now)
@@ -92,7 +96,8 @@ def read_content(message: QueuedMessage) -> Iterator[bytes]:
 
 def content_blocks(connection: apsw.Connection, folder: Path, number: int) -> Iterator[bytes]:
     """The content of message `number` in blocks. Raises `OSError` when a content segment is damaged."""
-    for content, extents in connection.execute(_queries().content, (number,)).fetchall():
+    found: list[Row] = connection.execute(_queries().content, (number,)).fetchall()
+    for content, extents in found:
         if extents is None:
             yield content or b""
             return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from genkan.smtp.address import Mailbox, parse_mailbox
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_MOST_DIGITS: Final = 18  # of a message number; what a database counts as one
 LEASE: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -32,15 +34,30 @@ def moment(value: int) -> datetime:
 
 def message_number(message_id: str) -> int:
     """The number in a message id. Raises `ValueError` when it is none."""
-    if message_id[:1] != "B" or not message_id[1:].isdecimal() or not message_id.isascii():
+    digits = message_id[1:]
+    if message_id[:1] != "B" or not digits.isdecimal() or not digits.isascii() or len(digits) > _MOST_DIGITS:
         msg = f"{message_id!r} is no message id; one looks like B0000000001"
         raise ValueError(msg)
-    return int(message_id[1:])
+    return int(digits)
 
 
-def message_row(envelope: Envelope, size: int, content: bytes | None, extents: str | None) -> Row:
-    """The row of a message to be inserted."""
+def arrival_row(
+    envelope: Envelope, size: int, content: bytes | None, extents: str | None, leased_until: int | None
+) -> Row:
+    """The row that inserts a message with its recipients; with `leased_until` their first attempt has begun."""
     reverse_path = envelope.reverse_path
+    attempts = 0 if leased_until is None else 1
+    recipients = [
+        (
+            str(recipient.forward_path),
+            str(recipient.mailbox),
+            recipient.notify,
+            recipient.original,
+            attempts,
+            leased_until,
+        )
+        for recipient in envelope.recipients
+    ]
     return (
         int(envelope.message_id[1:]),
         microseconds(envelope.accepted_at),
@@ -56,22 +73,7 @@ def message_row(envelope: Envelope, size: int, content: bytes | None, extents: s
         envelope.envid,
         content,
         extents,
-    )
-
-
-def recipient_row(envelope: Envelope, number: int, leased_until: int | None) -> Row:
-    """The row of a recipient to be inserted; one that is leased at once has its first attempt begun."""
-    recipient = envelope.recipients[number]
-    return (
-        int(envelope.message_id[1:]),
-        number,
-        str(recipient.forward_path),
-        str(recipient.mailbox),
-        recipient.notify,
-        recipient.original,
-        0 if leased_until is None else 1,
-        microseconds(envelope.accepted_at),
-        leased_until,
+        json.dumps(recipients),
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _READ_BLOCK: Final = 256 * 1024
 _MOST_BUFFERS: Final = 512  # below every system's IOV_MAX
+_WRITE_EARLY: Final = 32 * 1024  # octets
 _SPARE_SEGMENTS: Final = 8
 
 
@@ -52,7 +53,7 @@ class Segments:
         self._live: dict[int, int] = {}
         self._unsynced_folder = False
         folder.mkdir(mode=0o700, exist_ok=True)
-        for path in folder.glob("*.segment"):
+        for path in folder.glob("[0-9]*.segment"):
             self._open(int(path.stem), os.O_RDWR)
         for extent in live:
             self._live[extent.segment] = self._live.get(extent.segment, 0) + 1
@@ -88,7 +89,7 @@ class Segments:
                 self._emptied(extent.segment)
 
     def _emptied(self, number: int) -> None:
-        if number == self._current:
+        if number == self._current or number not in self._files:  # a file that was lost is not to be written to
             return
         if len(self._free) < _SPARE_SEGMENTS:
             self._free.append(number)
@@ -101,7 +102,7 @@ class Segments:
         if self._free:
             number = self._free.pop()
         else:
-            number = max(self._files, default=0) + 1
+            number = max((*self._files, *self._live), default=0) + 1  # also beyond those whose file was lost
             self._open(number, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             self._unsynced_folder = True
         self._current, self._end = number, 0
@@ -119,12 +120,19 @@ class Segments:
         for start in range(0, len(buffers), _MOST_BUFFERS):
             part = buffers[start : start + _MOST_BUFFERS]
             offset += _write_all(descriptor, offset, part)
+        if extent.length >= _WRITE_EARLY:
+            # The disk begins now with what `sync` would otherwise have to wait for.
+            os.posix_fadvise(descriptor, extent.offset, extent.length, os.POSIX_FADV_DONTNEED)
 
     def sync(self, number: int) -> None:
         """Make what was written to a segment durable, and the folder's entry of a new one. Raises `OSError`."""
         if self._unsynced_folder:
-            _sync_folder(self._folder)
-            self._unsynced_folder = False
+            self._unsynced_folder = False  # before the sync: a segment that is made meanwhile needs another one
+            try:
+                sync_folder(self._folder)
+            except OSError:
+                self._unsynced_folder = True
+                raise
         os.fdatasync(self._files[number])
 
     # On any thread.
@@ -156,7 +164,8 @@ def _file_name(number: int) -> str:
     return f"{number:06d}.segment"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises `OSError`."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from genkan.spool.rows import LEASE, message_row, microseconds, recipient_row
-from genkan.spool.segments import Extent, Segments, format_extents, parse_extents
+from genkan.spool.rows import LEASE, arrival_row, microseconds
+from genkan.spool.segments import Extent, Segments, format_extents, parse_extents, sync_folder
 from genkan.spool.writer import ExtentWrite, Writer
-from genkan.storage.engine import StorageError, StorageFull
+from genkan.storage.engine import StorageCorrupt, StorageError, translated
 from genkan.storage.sqlite import Queries, migrate, open_database
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import apsw
-
     from genkan.message.envelope import Envelope
-    from genkan.spool.writer import Job
+    from genkan.spool.writer import Batch, Job
 
 _EXTENT: Final = 256 * 1024
 _SMALLEST_EXTENT: Final = 16 * 1024
@@ -35,7 +35,7 @@ _SMALLEST_EXTENT: Final = 16 * 1024
 class SpoolLimits:
     """Sizes in octets: content up to `inline_size` lies in its row; `buffer` is how much may wait for the disk."""
 
-    inline_size: int = 16 * 1024
+    inline_size: int = 4 * 1024
     segment_size: int = 64 * 1024 * 1024
     buffer: int = 64 * 1024 * 1024
 
@@ -57,6 +57,10 @@ class Taker(Protocol):
 
     def give_up(self, recipients: int) -> None:
         """The commit that would have leased so many recipients has failed."""
+        ...
+
+    def leave(self) -> None:
+        """A message was accepted for which there was no room; its recipients are due and leased to nobody."""
         ...
 
 
@@ -101,11 +105,9 @@ class Draft:
     def _flush(self) -> None:
         if self.error is None:
             try:
-                extent = self._spool.write(self._pieces, self._held, self)
-            except OSError as error:
-                self.error = StorageFull(str(error))
-            else:
-                self.extents.append(extent)
+                self.extents.append(self._spool.write(self._pieces, self._held, self))
+            except StorageError as error:
+                self.error = error
         self._pieces = []
         self._held = 0
 
@@ -115,7 +117,9 @@ class Accept:
 
     __slots__ = ("_content", "_done", "_draft", "_envelope", "_leased_until", "_spool")
 
-    def __init__(self, spool: Spool, envelope: Envelope, draft: Draft, done: Callable[[StorageError | None], None]) -> None:
+    def __init__(
+        self, spool: Spool, envelope: Envelope, draft: Draft, done: Callable[[StorageError | None], None]
+    ) -> None:
         """`done` is called on the event loop, with an error when nothing was kept."""
         self._spool = spool
         self._envelope = envelope
@@ -128,15 +132,13 @@ class Accept:
         """See `Job`."""
         return [extent.segment for extent in self._draft.extents]
 
-    def run(self, connection: apsw.Connection) -> None:
+    def run(self, batch: Batch) -> None:
         """See `Job`. Raises the draft's own error when its content did not reach the disk."""
         if self._draft.error is not None:
             raise self._draft.error
-        queries, envelope = self._spool.queries, self._envelope
+        envelope = self._envelope
         extents = format_extents(self._draft.extents) or None
-        connection.execute(queries.insert_message, message_row(envelope, self._draft.size, self._content, extents))
-        for number in range(len(envelope.recipients)):
-            connection.execute(queries.insert_recipient, recipient_row(envelope, number, self._leased_until))
+        batch.arrivals.append(arrival_row(envelope, self._draft.size, self._content, extents, self._leased_until))
 
     def done(self, error: StorageError | None) -> None:
         """See `Job`."""
@@ -145,56 +147,77 @@ class Accept:
             self._spool.release(self._draft.extents)
             if self._leased_until is not None and taker is not None:
                 taker.give_up(len(self._envelope.recipients))
-        self._done(error)
-        if error is None and self._leased_until is not None and taker is not None:
+        elif taker is not None and self._leased_until is None:
+            taker.leave()
+        elif taker is not None:
             taker.take(self._envelope, self._draft.size)
+        self._done(error)
 
 
 class Discard:
     """The job that frees a draft's extents, behind the writes to them that may still be queued."""
 
-    __slots__ = ("_extents", "_spool")
+    __slots__ = ("_draft", "_spool")
 
-    def __init__(self, spool: Spool, extents: list[Extent]) -> None:
-        """`extents` of a draft that will not be accepted."""
+    def __init__(self, spool: Spool, draft: Draft) -> None:
+        """A draft that will not be accepted."""
         self._spool = spool
-        self._extents = extents
+        self._draft = draft
 
     def segments(self) -> Sequence[int]:
         """See `Job`."""
         return ()
 
-    def run(self, connection: apsw.Connection) -> None:
-        """See `Job`: there is nothing to change."""
+    def run(self, batch: Batch) -> None:
+        """See `Job`: no row is to be changed, and nothing of the draft to be synced."""
+        del batch
+        self._spool.forget(self._draft)
 
     def done(self, error: StorageError | None) -> None:
         """See `Job`."""
         del error
-        self._spool.release(self._extents)
+        self._spool.release(self._draft.extents)
 
 
 class Spool:
     """One worker's spool: a database and its content segments in one folder, locked while it is open."""
 
-    def __init__(self, folder: Path, limits: SpoolLimits, call_soon: Callable[..., object]) -> None:
+    def __init__(self, folder: Path, limits: SpoolLimits, loop: asyncio.AbstractEventLoop) -> None:
         """Open or create the spool. Raises `SpoolInUseError`, or `StorageError` when the folder cannot be used."""
         self.folder = folder
         self.limits = limits
         self.queries = Queries.load("spool")
         self.taker: Taker | None = None
         self._lock = _locked(folder)
-        connection = open_database(folder / "spool.db")
-        migrate(connection, "spool")
-        connection.execute(self.queries.end_all_leases)
-        live = [extent for (text,) in connection.execute(self.queries.live_extents) for extent in parse_extents(text)]
-        connection.close()
-        self._segments = Segments(folder / "segments", limits.segment_size, live)
-        self._writer = Writer(lambda: open_database(folder / "spool.db"), self._segments, call_soon)
+        try:
+            self._segments = self._open_segments()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._writer = Writer(lambda: open_database(folder / "spool.db"), self._segments, loop)
         self.submit: Callable[[Job], None] = self._writer.submit
         self._waiting = 0
         self._drafts = 0
         self._when_drained: list[Callable[[], None]] = []
         self._writer.start()
+
+    def _open_segments(self) -> Segments:
+        """Make or find everything, durably; end the leases that a crash left."""
+        database = self.folder / "spool.db"
+        with closing(open_database(database)) as connection, translated(str(database)):
+            migrate(connection, "spool")
+            connection.execute(self.queries.end_all_leases)
+            texts = [str(text) for (text,) in connection.execute(self.queries.live_extents)]
+        try:
+            live = [extent for text in texts for extent in parse_extents(text)]
+        except ValueError as error:
+            msg = f"{database}: a message does not say where its content lies, restore it from a backup"
+            raise StorageCorrupt(msg) from error
+        with translated(str(self.folder)):
+            segments = Segments(self.folder / "segments", self.limits.segment_size, live)
+            for folder in (self.folder, *self.folder.parents[:2]):  # down to the storage folder: all may be new
+                sync_folder(folder)
+        return segments
 
     def close(self) -> None:
         """Finish what was submitted and close; blocks for as long as the disk takes."""
@@ -216,7 +239,7 @@ class Spool:
         """Forget a draft."""
         self._drafts -= 1
         if draft.extents:
-            self.submit(Discard(self, draft.extents))
+            self.submit(Discard(self, draft))
 
     # The bound on what waits for the disk.
 
@@ -235,11 +258,16 @@ class Spool:
         return max(_SMALLEST_EXTENT, min(_EXTENT, self.limits.buffer // (self._drafts + 1)))
 
     def write(self, buffers: list[bytes], octets: int, draft: Draft) -> Extent:
-        """Send a draft's octets on their way to a segment. Raises `OSError` when no segment can be made."""
-        extent = self._segments.allocate(octets)
+        """Send a draft's octets on their way to a segment. Raises `StorageError` when no segment can be made."""
+        with translated(str(self.folder)):
+            extent = self._segments.allocate(octets)
         self._waiting += octets
         self._writer.submit(ExtentWrite(extent, buffers, draft))
         return extent
+
+    def forget(self, draft: Draft) -> None:
+        """A draft's octets need not reach the disk. On the writer's thread."""
+        self._writer.forget(draft, [extent.segment for extent in draft.extents])
 
     def note_written(self, octets: int) -> None:
         """So many octets have reached their segment."""
@@ -262,8 +290,9 @@ class Spool:
 
 def _locked(folder: Path) -> int:
     """Make the folder and lock it; the lock ends with the process."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with translated(str(folder)):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -271,4 +300,3 @@ def _locked(folder: Path) -> int:
         msg = f"{folder} is in use by another genkan process"
         raise SpoolInUseError(msg) from error
     return descriptor
-

@@ -2,26 +2,30 @@
 """The one thread that writes a spool: group commit, never a waiting time.
 
 Whatever was asked while the last batch was being synced is the next batch: contents are written, content segments synced,
-rows inserted and committed; then, and only then, all of the batch is told back to the event loop in one call.
+rows inserted and committed; then, and only then, all of the batch is told back to the event loop in one call. Nothing
+that a job does ends the thread: what is unexpected becomes the `StorageError` of that job alone.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
-from genkan.storage.engine import StorageError, translated
+from genkan.storage.engine import StorageBusy, StorageError, translated
+from genkan.storage.sqlite import MOST_ROWS_AT_ONCE, Queries, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import asyncio
+    from collections.abc import Callable, Iterator, Sequence
 
     import apsw
 
+    from genkan.spool.rows import Row
     from genkan.spool.segments import Extent, Segments
 
-_MOST_JOBS: Final = 1000
+_TURNS: Final = 3
 
 
 class Job(Protocol):
@@ -31,13 +35,45 @@ class Job(Protocol):
         """Content segments that must be durable before this job's rows are."""
         ...
 
-    def run(self, connection: apsw.Connection) -> None:
+    def run(self, batch: Batch) -> None:
         """Change the database, inside the batch's transaction; on the writer's thread."""
         ...
 
     def done(self, error: StorageError | None) -> None:
         """The outcome, on the event loop, after the commit."""
         ...
+
+
+class Batch:
+    """The transaction that the jobs of a batch share. Arrivals are collected: one statement inserts many of them."""
+
+    __slots__ = ("_begun", "_connection", "arrivals")
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        """No transaction is open on `connection`."""
+        self._connection = connection
+        self._begun = False
+        self.arrivals: list[Row] = []
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The connection, with the transaction open."""
+        if not self._begun:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._begun = True
+        return self._connection
+
+    def commit(self, queries: Queries) -> None:
+        """Insert the arrivals and commit; arrivals alone are one statement, which is a transaction by itself.
+
+        APSW gives up the interpreter's lock for every step of the engine and takes it again: beside a busy event loop that is
+        what costs.
+        """
+        if len(self.arrivals) > MOST_ROWS_AT_ONCE:
+            self.connection  # noqa: B018
+        insert_rows(self._connection, queries.insert_arrival, self.arrivals)
+        if self._begun:
+            self._connection.execute("COMMIT")
 
 
 class ExtentWrite:
@@ -65,19 +101,41 @@ class ExtentOwner(Protocol):
         ...
 
 
-
 class Writer:
-    """Runs jobs in batches on a thread of its own; `call_soon` brings the outcomes back to the event loop."""
+    """Runs jobs in batches on a thread of its own; the outcomes come back to the event loop."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection], segments: Segments, call_soon: Callable[..., object]) -> None:
-        """`connect` is called on the writer's thread; `call_soon` is the loop's `call_soon_threadsafe`."""
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], segments: Segments, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`connect` is called on the writer's thread."""
         self._connect = connect
         self._segments = segments
-        self._call_soon = call_soon
-        self._queue: SimpleQueue[Job | ExtentWrite | None] = SimpleQueue()
+        self._loop = loop
+        self._queries = Queries.load("spool")
+        self._collected: list[Job | ExtentWrite] = []
+        self._queue: SimpleQueue[list[Job | ExtentWrite] | None] = SimpleQueue()
+        self._busy = False  # the thread has work; what is asked for meanwhile is its next batch
         self._unsynced: dict[int, set[ExtentOwner]] = {}
         self._thread = threading.Thread(target=self._work, name="spool-writer", daemon=True)
-        self.submit: Callable[[Job | ExtentWrite], None] = self._queue.put
+
+    def submit(self, work: Job | ExtentWrite) -> None:
+        """Ask for something, on the event loop."""
+        self._collected.append(work)
+        if len(self._collected) == 1 and not self._busy:
+            self._turn(_TURNS)
+
+    def _turn(self, left: int) -> None:
+        """Hand over after a few turns of the loop: no wait where it has nothing else to do, a larger batch where it has."""
+        if left:
+            self._loop.call_soon(self._turn, left - 1)
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._collected:
+            self._busy = True
+            self._queue.put(self._collected)
+            self._collected = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -85,32 +143,22 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what was submitted, then end the thread; blocks until it has."""
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
+
+    def forget(self, owner: ExtentOwner, segments: Sequence[int]) -> None:
+        """What an owner wrote to these segments need not be synced any more. On the writer's thread."""
+        for number in segments:
+            self._unsynced.get(number, set()).discard(owner)
 
     def _work(self) -> None:
         connection = self._connect()
         try:
-            while (batch := self._next_batch()) is not None:
+            while (batch := self._queue.get()) is not None:
                 self._run(connection, batch)
         finally:
             connection.close()
-
-    def _next_batch(self) -> list[Job | ExtentWrite] | None:
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        try:
-            while len(batch) < _MOST_JOBS:
-                item = self._queue.get_nowait()
-                if item is None:
-                    self._queue.put(None)
-                    break
-                batch.append(item)
-        except Empty:
-            pass
-        return batch
 
     def _run(self, connection: apsw.Connection, batch: list[Job | ExtentWrite]) -> None:
         writes = [item for item in batch if isinstance(item, ExtentWrite)]
@@ -119,7 +167,21 @@ class Writer:
         for write in writes:
             write.buffers = []
         outcomes = self._commit(connection, jobs) if jobs else []
-        self._call_soon(_tell, writes, outcomes)
+        self._loop.call_soon_threadsafe(self._tell, iter(writes), iter(outcomes))
+
+    def _tell(self, writes: Iterator[ExtentWrite], outcomes: Iterator[tuple[Job, StorageError | None]]) -> None:
+        """On the event loop. What one of them raises is the loop's to report; all others are told nevertheless."""
+        self._busy = False
+        if self._collected:
+            self._turn(_TURNS)
+        try:
+            for write in writes:
+                write.owner.written(write.octets)
+            for job, outcome in outcomes:
+                job.done(outcome)
+        except BaseException:
+            self._loop.call_soon(self._tell, writes, outcomes)
+            raise
 
     def _write(self, writes: list[ExtentWrite]) -> None:
         for extent, run in _contiguous(writes):
@@ -147,19 +209,24 @@ class Writer:
         try:
             self._transaction(connection, jobs)
         except StorageError as error:
-            if len(jobs) == 1:
-                return [(jobs[0], error)]
-            return [outcome for job in jobs for outcome in self._commit(connection, [job])]
-        return [(job, None) for job in jobs]
+            failure = error
+        except Exception as error:  # noqa: BLE001
+            failure = StorageError(f"internal error: {error!r}")
+            failure.__cause__ = error
+        else:
+            return [(job, None) for job in jobs]
+        if len(jobs) == 1 or isinstance(failure, StorageBusy):  # each alone would wait for the lock as long again
+            return [(job, failure) for job in jobs]
+        return [outcome for job in jobs for outcome in self._commit(connection, [job])]
 
     def _transaction(self, connection: apsw.Connection, jobs: list[Job]) -> None:
         self._sync({number for job in jobs for number in job.segments()})
         with translated():
-            connection.execute("BEGIN IMMEDIATE")
+            batch = Batch(connection)
             try:
                 for job in jobs:
-                    job.run(connection)
-                connection.execute("COMMIT")
+                    job.run(batch)
+                batch.commit(self._queries)
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -186,10 +253,3 @@ def _contiguous(writes: list[ExtentWrite]) -> list[tuple[Extent, list[ExtentWrit
 def _lose(owners: set[ExtentOwner], error: StorageError) -> None:
     for owner in owners:
         owner.lose(error)
-
-
-def _tell(writes: list[ExtentWrite], outcomes: list[tuple[Job, StorageError | None]]) -> None:
-    for write in writes:
-        write.owner.written(write.octets)
-    for job, outcome in outcomes:
-        job.done(outcome)

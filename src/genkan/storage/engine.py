@@ -49,6 +49,9 @@ _NAMED: Final[tuple[tuple[type[apsw.Error], type[StorageError], str], ...]] = (
     (apsw.CantOpenError, StorageError, "it cannot be opened, check that its folder exists and may be written to"),
 )
 
+# What SQLite calls an input or output error, though it only found no room to grow the index of its write-ahead log.
+_NO_ROOM: Final = frozenset({apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMOPEN})
+
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -94,6 +97,8 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 
 def _from_sqlite(subject: str, error: apsw.Error) -> StorageError:
+    if getattr(error, "extendedresult", None) in _NO_ROOM:
+        return StorageFull(f"{subject}: the disk is full, free some space ({error})")
     for kind, named, advice in _NAMED:
         if isinstance(error, kind):
             return named(f"{subject}: {advice} ({error})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,12 +18,13 @@ import apsw
 from genkan.storage.engine import StorageError, StorageReadOnly, check_library, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
 BUSY_TIMEOUT: Final = 10.0  # seconds
 
+MOST_ROWS_AT_ONCE: Final = 64  # so few texts that all of them stay prepared
 _NAME: Final = "-- name:"
 
 
@@ -61,6 +63,22 @@ def transaction(connection: apsw.Connection) -> Iterator[None]:
         except BaseException:
             _roll_back(connection)
             raise
+
+
+def insert_rows(connection: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert many rows with few statements; `statement` inserts one and ends in `VALUES (?, ...)`. Raises apsw.Error."""
+    start = 0
+    while start < len(rows):
+        count = min(len(rows) - start, MOST_ROWS_AT_ONCE)
+        values = [value for row in rows[start : start + count] for value in row]
+        connection.execute(_insert_many(statement, count), values)
+        start += count
+
+
+@cache
+def _insert_many(statement: str, count: int) -> str:
+    head, _, row = statement.rpartition("VALUES")
+    return f"{head}VALUES {', '.join([row.strip(' ;')] * count)}"
 
 
 def migrate(connection: apsw.Connection, schema: str) -> None:

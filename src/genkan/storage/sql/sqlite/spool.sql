@@ -1,10 +1,7 @@
 -- Named queries of a worker's spool.
 
--- name: insert_message
-INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: insert_recipient
-INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL);
+-- name: insert_arrival
+INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: due_recipients
 SELECT message, number FROM recipient
@@ -24,11 +21,12 @@ UPDATE recipient SET leased_until = NULL WHERE leased_until IS NOT NULL;
 -- name: defer_recipient
 UPDATE recipient SET leased_until = NULL, due_at = ?, outcome = ? WHERE message = ? AND number = ?;
 
--- name: delete_recipient
-DELETE FROM recipient WHERE message = ? AND number = ?;
+-- name: delete_recipients
+DELETE FROM recipient WHERE (message, number) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?));
 
--- name: delete_finished_message
-DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = ?1)
+-- name: delete_finished_messages
+DELETE FROM message
+WHERE id IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = message.id)
 RETURNING extents;
 
 -- name: message

@@ -31,3 +31,17 @@ CREATE TABLE recipient (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX recipient_due ON recipient (due_at) WHERE leased_until IS NULL;
+
+-- A message and its recipients arrive by one INSERT, so that a batch of them is one step of the engine, commit included.
+-- `recipients`: a JSON array of arrays: forward_path, mailbox, notify, original, attempts, leased_until.
+CREATE VIEW arrival AS SELECT *, NULL AS recipients FROM message;
+
+CREATE TRIGGER arrival_insert INSTEAD OF INSERT ON arrival BEGIN
+    INSERT INTO message VALUES (
+        NEW.id, NEW.accepted_at, NEW.size, NEW.reverse_path, NEW.client_address, NEW.hello_domain, NEW.account,
+        NEW.protocol, NEW.body, NEW.smtputf8, NEW.ret, NEW.envid, NEW.content, NEW.extents
+    );
+    INSERT INTO recipient
+        SELECT NEW.id, key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, NEW.accepted_at, value ->> 5, NULL
+        FROM json_each(NEW.recipients);
+END;

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all sessions of a listener share: made from the configuration at the start, and again when that is reloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genkan.smtp.extensions import Extensions
+    from genkan.smtp.maildata import BareNewline
+    from genkan.smtp.reply import Wordbook
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What all sessions of a listener share; sizes in octets, 0 is no limit."""
+
+    wordbook: Wordbook
+    hostname: str
+    banner: str
+    extensions: Extensions
+    auth_enabled: bool
+    vrfy: bool
+    bare_newline: BareNewline
+    command_line: int
+    text_line: int
+    bad_commands: int
+    ehlo_lines: tuple[bytes, bytes] = field(init=False)  # in clear, under TLS
+
+    def __post_init__(self) -> None:
+        """Find the words for EHLO once: they are the same for every session."""
+        wordbook, extensions = self.wordbook, self.extensions
+        lines = tuple(wordbook.lines(extensions.lines(tls_active=tls_active)) for tls_active in (False, True))
+        object.__setattr__(self, "ehlo_lines", lines)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the forward-path: how many there may be, whose mailbox it is, and whether that is full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from genkan.smtp.address import Mailbox
+from genkan.smtp.command import MailParameters
+from tests.support.policy_site import ACCEPTED, QUOTA
+
+if TYPE_CHECKING:
+    from tests.support.policy_site import Site
+
+OUT = "x@out.test"
+ANN = "ann@in.test"
+
+
+@pytest.mark.parametrize(("limit", "accepted"), [(1, 0), (3, 2), (4, 3)])
+def test_the_recipient_that_reaches_the_limit_is_refused(site: Site, limit: int, accepted: int) -> None:
+    client = site.client(f"[limits]\nrecipients = {limit}")
+    client.mail(OUT)
+    told = [client.rcpt(ANN) for _ in range(limit + 1)]
+    assert told == [ACCEPTED] * accepted + ["TOO_MANY_RECIPIENTS"] * (limit + 1 - accepted)
+
+
+def test_refused_recipients_do_not_count(site: Site) -> None:
+    client = site.client("[limits]\nrecipients = 3")
+    client.mail(OUT)
+    assert [client.rcpt(name) for name in ("nobody@in.test", "y@out.test", ANN, ANN, ANN)] == [
+        "USER_UNKNOWN",
+        "RELAY_DENIED",
+        ACCEPTED,
+        ACCEPTED,
+        "TOO_MANY_RECIPIENTS",
+    ]
+
+
+def test_each_transaction_counts_its_own_recipients(site: Site) -> None:
+    client = site.client("[limits]\nrecipients = 2")
+    for _ in range(3):
+        client.mail(OUT)
+        assert [client.rcpt(ANN), client.rcpt(ANN)] == [ACCEPTED, "TOO_MANY_RECIPIENTS"]
+
+
+def test_without_a_limit_a_transaction_still_holds_only_so_many(site: Site) -> None:
+    client = site.client("[limits]\nrecipients_held = 100")
+    client.mail(OUT)
+    assert [client.rcpt(ANN) for _ in range(101)] == [ACCEPTED] * 100 + ["RECIPIENTS_HELD"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "mailbox", "account"),
+    [
+        ("ANN@in.test", Mailbox("ann", "in.test"), "ann"),
+        ("sales@in.test", Mailbox("ann", "in.test"), "ann"),
+        ("ann+news@in.test", Mailbox("ann", "in.test"), "ann"),
+        ("away@in.test", Mailbox("y", "out.test"), None),
+    ],
+)
+def test_the_checks_find_out_whose_mailbox_it_is(
+    site: Site, recipient: str, mailbox: Mailbox, account: str | None
+) -> None:
+    client = site.client()
+    client.mail(OUT)
+    told, rcpt = client.judge_rcpt(recipient)
+    assert (told, rcpt.is_local, rcpt.mailbox) == (ACCEPTED, True, mailbox)
+    assert (rcpt.account and rcpt.account.address.local_part) == account
+
+
+def test_mail_for_outside_keeps_its_address(site: Site) -> None:
+    client = site.client(account=ANN)
+    client.mail(ANN)
+    told, rcpt = client.judge_rcpt("Y@Out.test")
+    assert (told, rcpt.is_local, rcpt.mailbox) == (ACCEPTED, False, Mailbox("Y", "Out.test"))
+
+
+@pytest.mark.parametrize(
+    ("used", "declared", "told"),
+    [
+        (0, None, ACCEPTED),
+        (QUOTA - 1, None, ACCEPTED),
+        (QUOTA, None, "MAILBOX_FULL"),
+        (QUOTA + 1, None, "MAILBOX_FULL"),
+        (QUOTA - 10, 10, ACCEPTED),
+        (QUOTA - 10, 11, "MAILBOX_FULL"),
+        (0, QUOTA + 1, "MAILBOX_FULL"),
+    ],
+)
+def test_a_mailbox_takes_mail_until_its_quota_is_reached(
+    site: Site, used: int, declared: int | None, told: str
+) -> None:
+    site.used = used
+    client = site.client()
+    client.mail(OUT, MailParameters(size=declared))
+    assert client.rcpt("full@in.test") == told
+    assert client.rcpt(ANN) == ACCEPTED

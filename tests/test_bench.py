@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark's parts: the load tool brings mail to the real server, and figures become the tables that are printed."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from genkan.directory.directory import Directory
+from genkan.smtp.address import parse_mailbox
+from tests.support.clients import Post, cannot_run, running_post
+
+BENCH: Final = Path(__file__).resolve().parents[1] / "bench"
+sys.path.insert(0, str(BENCH))  # its modules are a program of their own, not a package
+
+import report  # noqa: E402
+from idle import IdleFigures  # noqa: E402
+from loads import DEFAULT_LOADS, IDLE, LOADS, QUICK_LOADS, SAME_MAIL, Load  # noqa: E402
+from loadtool import BenchError, build_tool, put_load  # noqa: E402
+from measure import Figures  # noqa: E402
+from peers import KINDS, kind_named  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The load tool, compiled from its source as it is now."""
+    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        cannot_run(
+            "there is no C compiler for the load tool; on Debian and Ubuntu: apt-get install gcc libc6-dev libssl-dev"
+        )
+    try:
+        return build_tool(tmp_path_factory.mktemp("bench"))
+    except BenchError as error:
+        if "libssl-dev" in str(error):
+            cannot_run(str(error))
+        raise
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    """A server that takes the load tool's mail."""
+    with running_post(tmp_path) as running:
+        with Directory.open(running.server.config.storage_folder) as directory:
+            directory.domains.add("example.com")
+            directory.accounts.add(parse_mailbox("user0@example.com"))
+        yield running
+
+
+def load(*flags: str, size: int = 1024) -> Load:
+    return Load("a", "a load", size, 2, flags, 10)
+
+
+@pytest.mark.parametrize("flags", [(), ("-1",), ("-p",), ("-P",), ("-t",), ("-t", "-1")])
+def test_ten_messages_of_the_load_tool_are_delivered(tool: Path, post: Post, flags: tuple[str, ...]) -> None:
+    run = put_load(tool, load(*flags), post.port("smtp"), 10)
+    assert (run.finished, run.errors, run.note) == (10, 0, "")
+    assert run.rate > 0
+    contents = post.contents("user0@example.com", 10)
+    assert len(contents) == 10
+    assert len(set(contents)) == 1
+
+
+def test_a_large_body_is_as_large_as_asked_for(tool: Path, post: Post) -> None:
+    run = put_load(tool, load(size=100_000), post.port("smtp"), 2)
+    assert (run.finished, run.errors) == (2, 0)
+    assert [abs(len(content) - 100_000) < 1000 for content in post.contents("user0@example.com", 2)] == [True, True]
+
+
+def test_handshakes_alone_bring_no_mail(tool: Path, post: Post) -> None:
+    run = put_load(tool, load("-H"), post.port("smtp"), 10)
+    assert (run.finished, run.errors) == (10, 0)
+    assert post.nothing_accepted()
+
+
+def test_refused_mail_counts_as_errors(tool: Path, tmp_path: Path) -> None:
+    with running_post(tmp_path) as post:  # nobody here has the load tool's recipient
+        run = put_load(tool, load(), post.port("smtp"), 10)
+    assert run.errors > 0
+    assert run.finished == 0
+
+
+def test_a_tool_newer_than_its_source_is_not_built_again(tool: Path) -> None:
+    built_at = tool.stat().st_mtime_ns
+    assert build_tool(tool.parent).stat().st_mtime_ns == built_at
+
+
+def figures(peer: str, rate: float, name: str = "1k-s100", cpu_us: float = 100.0, errors: int = 0) -> Figures:
+    return Figures(name, peer, 1000, rate, rate - 10, rate + 10, cpu_us, 1.5, 12.25, 40.0, 0.0, errors, "")
+
+
+def test_a_load_table_gives_the_ratio_to_postfix() -> None:
+    rows = report.load_table([figures("genkan", 6000), figures("postfix", 1200), figures("sink", 18000)])
+    assert [row[report.COLUMNS.index("x Postfix")] for row in rows] == ["x Postfix", "5.00", "1.00", "15.00"]
+    assert rows[1] == ("genkan", "6000", "5990-6010", "5.00", "100", "1.50", "12.2", "40", "0.0", "0")
+
+
+def test_a_load_table_without_postfix_has_no_ratio() -> None:
+    assert report.load_table([figures("genkan", 6000)])[1][report.COLUMNS.index("x Postfix")] == ""
+
+
+def test_delivering_is_held_against_delivering() -> None:
+    rows = report.load_table(
+        [figures("genkan-maildir", 900), figures("postfix", 1200), figures("postfix-maildir", 300)]
+    )
+    assert rows[1][report.COLUMNS.index("x Postfix")] == "3.00"
+
+
+@pytest.mark.parametrize(
+    ("rate", "cpu_us", "row"),
+    [
+        (3900, 100, ("1k-s100", "genkan", "3.90", "4", "8", "below the floor", "100", "150 kept")),
+        (4000, 150, ("1k-s100", "genkan", "4.00", "4", "8", "floor held", "150", "150 kept")),
+        (8000, 151, ("1k-s100", "genkan", "8.00", "4", "8", "aim reached", "151", "150 EXCEEDED")),
+    ],
+)
+def test_a_verdict_holds_the_ratio_against_floor_and_aim(rate: float, cpu_us: float, row: tuple[str, ...]) -> None:
+    rows = report.verdict_table([figures("genkan", rate, cpu_us=cpu_us), figures("postfix", 1000)])
+    assert rows == [report.VERDICT_COLUMNS, row]
+
+
+def test_verdicts_are_about_ours_alone_and_need_postfix() -> None:
+    assert report.verdict_table([figures("sink", 9000), figures("postfix", 1000)]) == [report.VERDICT_COLUMNS]
+    assert report.verdict_table([figures("genkan", 9000)]) == [report.VERDICT_COLUMNS]
+
+
+def test_each_receivers_best_number_of_sessions_is_held_to_the_same_ratio() -> None:
+    rows = report.verdict_table(
+        [
+            figures("genkan", 500, "1k-s1"),
+            figures("postfix", 250, "1k-s1"),
+            figures("genkan", 9000, "1k-s10"),
+            figures("postfix", 2000, "1k-s10"),
+        ]
+    )
+    assert rows[1:] == [
+        ("1k-s1", "genkan", "2.00", "1.3", "2", "aim reached", "100", ""),
+        ("1k, best sessions", "genkan", "4.50", "4", "8", "floor held", "", ""),
+    ]
+
+
+def test_idle_connections_are_held_to_their_limit() -> None:
+    rows = report.idle_table([IdleFigures("genkan", 10000, 40, 80, 4.1, 3.25), IdleFigures("other", 10, 1, 2, 5.1, 0)])
+    assert rows[1:] == [
+        ("genkan", "10000", "40.0", "80.0", "4.10", "5 kept", "3.2"),
+        ("other", "10", "1.0", "2.0", "5.10", "5 EXCEEDED", "0.0"),
+    ]
+
+
+def test_a_plain_table_has_columns_of_equal_width() -> None:
+    assert (
+        report.plain([("receiver", "per second"), ("genkan", "6000")]) == "receiver  per second\ngenkan          6000"
+    )
+
+
+def test_a_markdown_table_has_its_numbers_to_the_right() -> None:
+    table = report.markdown([("receiver", "per second"), ("genkan", "6000")])
+    assert table == "| receiver | per second |\n| --- | ---: |\n| genkan | 6000 |"
+
+
+def test_the_loads_that_are_named_elsewhere_exist() -> None:
+    assert {*DEFAULT_LOADS, *QUICK_LOADS, *SAME_MAIL} - {IDLE} <= LOADS.keys()
+
+
+def test_a_receiver_of_ones_own_is_a_script_with_arguments() -> None:
+    name, kind = kind_named("mine=/x/start.sh:one:two")
+    assert (name, str(kind.script), kind.arguments) == ("mine", "/x/start.sh", ("one", "two"))
+    assert kind.missing() == "/x/start.sh does not exist"
+
+
+def test_an_unknown_receiver_is_told_with_those_there_are() -> None:
+    with pytest.raises(BenchError, match="there are genkan, "):
+        kind_named("unknown")
+
+
+def test_each_receivers_start_script_is_there_and_runs() -> None:
+    assert [kind.script.name for kind in KINDS.values() if not kind.script.stat().st_mode & 0o100] == []
