@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mail log: one function for each thing that can happen to mail, one line of JSON each.
 
-A refusal names its reply and its check; what a client typed in AUTH never comes here. Lines of one turn of the event loop are
-written together.
+A refusal names its reply and its check; what a client typed in AUTH never comes here.
 """
 
 from __future__ import annotations
@@ -13,30 +12,34 @@ import traceback
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import asyncio
+    from collections.abc import Sequence
 
     from genkan.clock import Clock
     from genkan.message.envelope import Envelope
+
+_MOMENT: Final = 0.02  # seconds
+_MOST_LINES: Final = 1000
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class LogStream:
-    """Collects lines and writes them at the end of the event loop's turn, never waiting for who reads them."""
+    """Collects lines for a moment and writes them together, so that a busy server does not make a system call for each."""
 
-    def __init__(self, descriptor: int, call_soon: Callable[..., object] | None = None) -> None:
-        """Without `call_soon` every line is written at once."""
+    def __init__(self, descriptor: int, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Without a `loop` every line is written at once."""
         self._descriptor = descriptor
-        self._call_soon = call_soon
+        self._loop = loop
         self._lines: list[bytes] = []
 
     def write(self, line: bytes) -> None:
-        """Keep a line for `drain`."""
-        if not self._lines and self._call_soon is not None:
-            self._call_soon(self.drain)
+        """Keep a line for `drain`, which comes by itself."""
         self._lines.append(line)
-        if self._call_soon is None:
+        if self._loop is None or len(self._lines) >= _MOST_LINES:
             self.drain()
+        elif len(self._lines) == 1:
+            self._loop.call_later(_MOMENT, self.drain)
 
     def drain(self) -> None:
         """Write what has been collected; a log that cannot be written (a full disk) must not stop the mail."""

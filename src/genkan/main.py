@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import resource
@@ -25,7 +24,7 @@ from genkan.delivery.mailbox_usage import MailboxUsage
 from genkan.delivery.route import Router
 from genkan.directory.directory import Directory
 from genkan.listener.admission import Admission, LocalCount, RemoteCount, SessionLimits, Unlimited
-from genkan.listener.connection import Door
+from genkan.listener.door import Door
 from genkan.listener.idle import IdleWatch
 from genkan.listener.listener import Listener, bind
 from genkan.listener.reception import House
@@ -40,7 +39,8 @@ from genkan.smtp.session import SessionRules
 from genkan.spool.message_ids import MessageIds
 from genkan.spool.reading import spool_folders
 from genkan.spool.spool import Spool, SpoolLimits
-from genkan.storage.engine import StorageError, translated
+from genkan.storage.engine import StorageError
+from genkan.storage.lock import lock_folder
 
 if TYPE_CHECKING:
     from genkan.config import Listener as ListenerSettings
@@ -67,7 +67,7 @@ class Worker:
         """Open the storage, deliver what is there, then accept. Raises `StorageError`, `CertificateError`, `OSError`."""
         config, loop = self.config, asyncio.get_running_loop()
         self.loop = loop
-        self.log = MailLog(LogStream(log_descriptor, loop.call_soon), self.clock)
+        self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
         self.directory = Directory.open(
             config.storage_folder, subaddress_delimiter=config.directory.subaddress_delimiter
         )
@@ -165,8 +165,7 @@ class Worker:
             self.log.server("reload refused, everything stays as it was", error=str(error))
             return
         for listener in self.listeners:
-            listener.door.house = self._house(config)
-            listener.door.rules = self._rules(config, listener.settings)
+            listener.door.renew(self._house(config), self._rules(config, listener.settings))
         self.log.server("reloaded", worker=self.number)
 
     async def stop(self) -> None:
@@ -204,7 +203,7 @@ def serve(config: Config) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be obeyed: what is starting reads everything anyway
     _raise_open_files()
     try:
-        lock = _lock(config.storage_folder)
+        lock = lock_folder(config.storage_folder)
         try:
             _certificates(config)  # worth an error now, not one from each worker
             Directory.open(config.storage_folder).close()  # made and migrated before the workers race for it
@@ -226,7 +225,7 @@ async def _serve_alone(config: Config) -> int:
 
 async def _supervise(config: Config) -> int:
     loop, clock = asyncio.get_running_loop(), SystemClock()
-    log = MailLog(LogStream(1, loop.call_soon), clock)
+    log = MailLog(LogStream(1, loop), clock)
     status = await Supervisor(config, log, clock).run()
     log.drain()
     return status
@@ -265,20 +264,6 @@ def _raise_open_files() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _lock(storage_folder: Path) -> int:
-    """One server for each storage folder. Raises `StorageError`."""
-    with translated(str(storage_folder)):
-        storage_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(storage_folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        msg = f"{storage_folder} is in use: another genkan serves it"
-        raise StorageError(msg) from error
-    return descriptor
 
 
 def _explained(error: Exception, config: Config) -> str:

@@ -48,12 +48,13 @@ def test_an_account_that_is_gone_has_no_route_until_somebody_has_the_address_aga
 ) -> None:
     with closing(Directory.open(tmp_path / "data")) as another:
         another.accounts.remove(ANN)
+        directory.refresh()
         assert router.route(ANN) == NoRoute(
             "ann@in.test is not known any more: add the account or an alias again, or remove the mail"
         )
         another.accounts.add(Mailbox("eve", "in.test"), "Eve")
         another.aliases.add(ANN, Mailbox("eve", "in.test"))
-    directory.renew()
+    directory.refresh()
     assert router.route(ANN) == LocalRoute(tmp_path / "mail" / "in.test" / "eve")
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.directory import Directory, format_message_id
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genkan.directory import Directory
 
 TAKE = """
 import sys
@@ -48,11 +48,3 @@ def test_processes_that_begin_together_share_no_number(tmp_path: Path) -> None:
     printed = [process.communicate(timeout=60)[0].split() for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert sorted(int(number) for numbers in printed for number in numbers) == list(range(1, 181))
-
-
-@pytest.mark.parametrize(
-    ("number", "expected"),
-    [(1, "B0000000001"), (9_999_999_999, "B9999999999"), (10_000_000_000, "B10000000000")],
-)
-def test_a_message_id_has_ten_digits_or_more(number: int, expected: str) -> None:
-    assert format_message_id(number) == expected

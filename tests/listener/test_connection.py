@@ -313,6 +313,13 @@ def test_a_transaction_that_does_not_finish_in_time_is_given_up(tmp_path: Path) 
     caller.close()
 
 
+def test_a_client_that_reads_nothing_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
+    with serving(install(tmp_path, '[limits]\nshutdown = "0s"')) as server:
+        caller = Caller(server, buffer=4096)
+        caller.send_until_full(b"NOOP\r\n" * 1000)
+    caller.close()
+
+
 # STARTTLS.
 
 

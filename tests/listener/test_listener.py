@@ -80,19 +80,19 @@ def test_an_address_is_shared_only_when_that_was_asked_for() -> None:
 )
 @pytest.mark.parametrize("split", [False, True])
 def test_the_client_is_who_the_proxy_says(tmp_path: Path, header: bytes, address: str, split: bool) -> None:
-    with reception(tmp_path, TLS, ALL_ROLES) as server:
-        with Caller(server, first=header[:9] if split else header, greeted=False) as caller:
-            if split:
-                server.call(lambda: None)
-                caller.send(header[9:])
-            assert caller.code() == 220
-            assert hello_of(caller) == f"250-mx.in.test Hello [{address}], pleased to meet you"
+    first = header[:9] if split else header
+    with reception(tmp_path, TLS, ALL_ROLES) as server, Caller(server, first=first, greeted=False) as caller:
+        if split:
+            server.call(lambda: None)
+            caller.send(header[9:])
+        assert caller.code() == 220
+        assert hello_of(caller) == f"250-mx.in.test Hello [{address}], pleased to meet you"
 
 
 def test_a_proxy_header_and_a_whole_dialogue_may_come_in_one_write(tmp_path: Path) -> None:
-    with reception(tmp_path, "", listener(proxied=True)) as server:
-        with Caller(server, first=proxy_v2(CLIENT) + BEGIN + b"QUIT\r\n") as caller:
-            assert caller.codes(4) == [250, 250, 250, 221]
+    first = proxy_v2(CLIENT) + BEGIN + b"QUIT\r\n"
+    with reception(tmp_path, "", listener(proxied=True)) as server, Caller(server, first=first) as caller:
+        assert caller.codes(4) == [250, 250, 250, 221]
 
 
 @pytest.mark.parametrize("header", [proxy_v1(CLIENT), proxy_v2(CLIENT)])

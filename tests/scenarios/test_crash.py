@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.load import Load, assert_nothing_lost, loading
-from tests.support.server import until
+from tests.support.load import Client, Load, assert_nothing_lost, content, loading
 
 if TYPE_CHECKING:
     from tests.support.site import MakeSite
@@ -39,13 +38,13 @@ def test_a_killed_worker_comes_back_by_itself_and_nobody_is_refused(make_site: M
     site = make_site("workers = 2")
     site.start()
     with loading(site.port) as load:
-        for _ in range(2):
+        for deaths in range(2):
             load.until_acknowledged(len(load.acknowledged) + 200)
-            supervisor, first, second = site.pids()
-            os.kill(first, signal.SIGKILL)
-            until(lambda: len(site.pids()) == 3 and first not in site.pids(), "another worker")
-            assert site.pids()[0] == supervisor
-            assert second in site.pids()
+            site.until_logged("worker started", 2 + deaths)
+            supervisor, _, other = site.pids()
+            os.kill(site.pids()[1], signal.SIGKILL)
+            site.until_logged("worker started", 3 + deaths)
+            assert site.pids()[:2] == [supervisor, other]
         load.until_acknowledged(len(load.acknowledged) + 200)
     assert load.errors["ConnectionRefusedError"] == 0
     assert load.replies == {}
@@ -67,3 +66,31 @@ def test_sigterm_under_load_loses_nothing_and_ends_with_status_0(make_site: Make
     site.start()
     assert_nothing_lost(site.config, load.acknowledged)
     assert site.terminate() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_open_transaction_may_finish_before_the_server_ends(make_site: MakeSite, workers: int) -> None:
+    site = make_site(f"workers = {workers}")
+    site.start()
+    with Client(site.port) as finishing:
+        finishing.command(b"MAIL FROM:<carol@example.net>\r\n")
+        finishing.command(b"RCPT TO:<ann@in.test>\r\n")
+        site.signal(signal.SIGTERM)
+        site.until_logged("worker stopping", workers)
+        finishing.expect("354", finishing.command(b"DATA\r\n"))
+        assert finishing.command(content(1) + b".\r\n")[:3] == "250"
+        assert finishing.reply()[:9] == "421 4.3.2"
+    assert site.wait() == 0
+    site.start()
+    assert_nothing_lost(site.config, {1})
+    assert site.terminate() == 0
+
+
+def test_a_transaction_that_does_not_finish_ends_with_421(make_site: MakeSite) -> None:
+    site = make_site('[limits]\nshutdown = "1s"\n')
+    site.start()
+    with Client(site.port) as dawdling:
+        dawdling.command(b"MAIL FROM:<carol@example.net>\r\n")
+        site.signal(signal.SIGTERM)
+        assert dawdling.reply()[:9] == "421 4.3.2"
+    assert site.wait() == 0

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from tests.support.disk import small_disk
@@ -12,14 +11,8 @@ from tests.support.server import maildir, until
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
 
-    from tests.support.site import MakeSite, Site
-
-
-def logged(site: Site, event: str) -> list[dict[str, Any]]:
-    entries = (json.loads(line) for line in site.log().splitlines() if line.startswith("{"))
-    return [entry for entry in entries if entry["event"] == event]
+    from tests.support.site import MakeSite
 
 
 def test_a_full_spool_defers_with_an_id_and_takes_mail_again_once_there_is_space(
@@ -50,7 +43,7 @@ def test_the_id_of_a_full_spool_is_in_the_log(tmp_path: Path, make_site: MakeSit
             assert client.command(b"NOOP\r\n")[:3] == "250"
         assert [reply[:9] for reply in replies] == ["452 4.3.1"] * 2
         ids = {reply.rpartition(" ")[2] for reply in replies}
-        until(lambda: ids == {entry["id"] for entry in logged(site, "failure")}, f"{ids} in the log")
+        until(lambda: ids == {entry["id"] for entry in site.logged("failure")}, f"{ids} in the log")
         disk.free()
         with Client(site.port) as client:
             assert client.send(content(11))[:3] == "250"
@@ -64,10 +57,8 @@ def test_mail_for_a_full_maildir_waits_in_the_queue_until_there_is_space(tmp_pat
         disk.fill()
         with loading(site.port) as load:
             load.until_acknowledged(100)
-        until(lambda: len(logged(site, "deferred")) >= len(load.acknowledged), "deferred recipients")
-        assert {entry["reason"].rpartition(": ")[2] for entry in logged(site, "deferred")} == {
-            "No space left on device"
-        }
+        site.until_logged("deferred", len(load.acknowledged))
+        assert {entry["reason"].rpartition(": ")[2] for entry in site.logged("deferred")} == {"No space left on device"}
         assert maildir(site.config, "ann@in.test") == []
         disk.free()
         assert_nothing_lost(site.config, load.acknowledged)

@@ -7,11 +7,11 @@ import resource
 import threading
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from genkan.spool.reading import list_queued
 from tests.support.load import Client, until_queue_is_empty
-from tests.support.server import maildir, until
+from tests.support.server import maildir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Growth:
         self._thread = threading.Thread(target=self._watch)
         self.octets = 0
 
-    def __enter__(self) -> Growth:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -105,7 +105,7 @@ def test_ten_thousand_recipients_are_accepted_and_the_next_is_deferred(make_site
         assert client.command(b"RCPT TO:<bob@in.test>\r\n")[:3] == "452"
         client.expect("354", client.command(b"DATA\r\n"))
         client.expect("250", client.command(b"Subject: many\r\n\r\n.\r\n"))
-        until(lambda: site.log().count('"event": "deferred"') == 10_000, "an attempt for each recipient")
+        site.until_logged("deferred", 10_000)
     [message] = list_queued(site.config.storage_folder, datetime.now(UTC))
     assert len(message.recipients) == 10_000
     assert {(recipient.attempts, recipient.last_outcome) for recipient in message.recipients} == {

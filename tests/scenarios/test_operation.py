@@ -14,7 +14,6 @@ import pytest
 from genkan.admin.init import self_signed
 from genkan.spool.reading import list_queued
 from tests.support.load import Client, assert_nothing_lost, loading
-from tests.support.server import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,11 +99,11 @@ def test_sighup_takes_over_certificate_and_banner_and_refuses_what_is_wrong(make
         second = make_certificate(site.config.home)
         site.configure(settings.replace("BANNER", "second"))
         site.signal(signal.SIGHUP)
-        until(lambda: site.log().count('"event": "reloaded"') == workers, "the reload")
+        site.until_logged("reloaded", workers)
         assert seen(site) == {("220 mx.in.test second", second)}
         site.config.file.write_text("workers = many\n")
         site.signal(signal.SIGHUP)
-        until(lambda: site.log().count('"event": "reload refused') == workers, "the refusal to reload")
+        site.until_logged("reload refused, everything stays as it was", workers)
         assert seen(site) == {("220 mx.in.test second", second)}
         assert client.command(b"NOOP\r\n")[:3] == "250"
     assert site.terminate() == 0
@@ -113,7 +112,7 @@ def test_sighup_takes_over_certificate_and_banner_and_refuses_what_is_wrong(make
 def test_the_spool_of_a_worker_that_is_no_more_is_delivered_by_those_that_are(make_site: MakeSite) -> None:
     site = make_site("workers = 3\n[delivery]\npaused = true\n")
     site.start()
-    until(lambda: site.log().count('"event": "worker started"') == 3, "all workers")
+    site.until_logged("worker started", 3)
     with loading(site.port) as load:
         load.until_acknowledged(200)
     assert site.terminate() == 0

@@ -41,7 +41,9 @@ def change(opened: SpoolOnLoop, statement: str) -> None:
 def test_a_recipient_is_leased_with_all_that_a_delivery_needs(opened: SpoolOnLoop) -> None:
     assert opened.accept(envelope(1, ANN, BOB), b"content") is None
     leased, next_due = opened.lease()
-    assert [(one.envelope._replace(recipients=()), one.size, one.number, one.recipient, one.attempt) for one in leased] == [
+    assert [
+        (one.envelope._replace(recipients=()), one.size, one.number, one.recipient, one.attempt) for one in leased
+    ] == [
         (envelope(1)._replace(recipients=()), 7, 0, ANN, 1),
         (envelope(1)._replace(recipients=()), 7, 1, BOB, 1),
     ]
@@ -114,7 +116,7 @@ def test_an_outcome_for_what_is_gone_changes_nothing(opened: SpoolOnLoop) -> Non
 
 def test_many_outcomes_are_recorded_at_once(opened: SpoolOnLoop) -> None:
     for number in range(1, 200):
-        opened.spool.accept(envelope(number, ANN, BOB), opened.draft(b"x" * number), lambda error: None)
+        opened.spool.accept(envelope(number, ANN, BOB), opened.draft(b"x" * number), lambda _: None)
     opened.settle()
     leased, _ = opened.lease(limit=1000)
     assert len(leased) == 398
@@ -137,4 +139,4 @@ def test_a_damaged_row_does_not_hold_up_the_others_and_says_so_in_the_queue(open
     assert next_due == ACCEPTED + timedelta(hours=1)
     with closing(opened.database()) as connection:
         [(outcome,)] = connection.execute("SELECT outcome FROM recipient WHERE message = 2").fetchall()
-    assert outcome.startswith("the spool's row is damaged: ")
+    assert str(outcome).startswith("the spool's row is damaged: ")

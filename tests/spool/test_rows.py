@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
-from genkan.spool.rows import message_number, microseconds, moment, parse_stored
+from genkan.spool.rows import microseconds, moment, parse_stored
 
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
 
 @given(MOMENTS)
@@ -23,17 +23,6 @@ def test_a_moment_comes_back_to_the_microsecond(given_moment: datetime) -> None:
 def test_a_moment_of_another_zone_is_the_same_moment() -> None:
     tokyo = datetime(2026, 1, 2, 12, 0, tzinfo=timezone(timedelta(hours=9)))
     assert moment(microseconds(tokyo)).isoformat() == "2026-01-02T03:00:00+00:00"
-
-
-@given(st.integers(0, 10**18 - 1))
-def test_the_number_of_a_message_id_comes_back(number: int) -> None:
-    assert message_number(f"B{number:010}") == number
-
-
-@pytest.mark.parametrize("text", ["", "B", "0000000001", "b0000000001", "B12x", "B-1", "B１２", "B 1", "B" + "9" * 19])
-def test_what_is_no_message_id_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="is no message id; one looks like B0000000001"):
-        message_number(text)
 
 
 @pytest.mark.parametrize(

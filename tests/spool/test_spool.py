@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 import genkan
 from genkan.smtp.address import Mailbox
 from genkan.spool.queue import Finished
-from genkan.spool.spool import Spool, SpoolInUseError, SpoolLimits
+from genkan.spool.spool import Spool, SpoolLimits
 from genkan.storage.engine import StorageCorrupt, StorageError
+from genkan.storage.lock import FolderInUse
 from tests.support.spools import ANN, BOB, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
     from genkan.message.envelope import Envelope
+    from genkan.spool.spool import Draft
     from tests.support.spools import SpoolOnLoop
 
 LIMITS: Final = SpoolLimits(inline_size=1000, segment_size=100_000, buffer=1_000_000)
@@ -92,7 +94,7 @@ def test_a_message_that_was_acknowledged_is_in_a_copy_made_of_the_files_at_that_
 
 def test_a_spool_is_open_once_only(tmp_path: Path) -> None:
     with open_spool_on_loop(tmp_path / "1") as opened:
-        with pytest.raises(SpoolInUseError, match=f"{tmp_path}/1 is in use by another genkan process"):
+        with pytest.raises(FolderInUse, match=f"{tmp_path}/1 is in use: another genkan serves it"):
             Spool(tmp_path / "1", LIMITS, opened.loop)
         assert opened.accept(envelope(1), b"x") is None
 
@@ -110,7 +112,10 @@ def test_a_spool_that_could_not_be_opened_is_not_locked(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with open_spool_on_loop(tmp_path / "1") as opened, pytest.raises(StorageError, match=f"{tmp_path}/file/1: Not a dir"):
+    with (
+        open_spool_on_loop(tmp_path / "1") as opened,
+        pytest.raises(StorageError, match=f"{tmp_path}/file/1: Not a dir"),
+    ):
         Spool(tmp_path / "file" / "1", LIMITS, opened.loop)
 
 
@@ -145,6 +150,13 @@ def test_a_taker_gets_its_room_back_when_a_message_was_not_kept(tmp_path: Path) 
         assert (taker.taken, taker.left, taker.room) == ([("B0000000001", 7)], 0, 1)
 
 
+def test_a_message_that_was_not_kept_leaves_its_space_to_the_next(tmp_path: Path) -> None:
+    with open_spool_on_loop(tmp_path / "1", LIMITS) as opened:
+        assert opened.accept(envelope(1), b"small") is None
+        assert opened.accept(envelope(1), b"the same number again" * 1000) is not None
+        assert opened.spool._segments._live == {}
+
+
 def test_leases_that_a_crash_left_end_when_the_spool_is_opened(tmp_path: Path) -> None:
     with open_spool_on_loop(tmp_path / "1") as opened:
         opened.spool.taker = Taker(room=2)
@@ -158,7 +170,9 @@ def test_accepting_says_so_only_once_another_connection_can_see_the_message(tmp_
         seen: list[object] = []
         for number, content in ((1, b"x"), (2, b"x" * 5000)):
             opened.spool.accept(
-                envelope(number), opened.draft(content), lambda _: seen.append(columns(opened, "SELECT id FROM message"))
+                envelope(number),
+                opened.draft(content),
+                lambda _: seen.append(columns(opened, "SELECT id FROM message")),
             )
         opened.turn_until(lambda: len(seen) == 2)
         assert seen == [[(1,), (2,)]] * 2
@@ -168,7 +182,6 @@ def test_what_waits_for_the_disk_is_bounded_and_whoever_waits_is_called(tmp_path
     with open_spool_on_loop(tmp_path / "1", LIMITS) as opened:
         called: list[bool] = []
         draft = opened.draft()
-        assert not opened.spool.is_behind
         while not opened.spool.is_behind:
             draft.append(b"x" * 60_000)
         assert LIMITS.buffer < draft.size < LIMITS.buffer + 400_000
@@ -199,6 +212,16 @@ def test_a_draft_that_is_discarded_leaves_its_space_to_the_next(tmp_path: Path) 
             assert opened.accept(envelope(number), b"%d " % number * 1000) is None
             assert opened.record(Finished(number, 0)) is None
         assert len(list((tmp_path / "1" / "segments").iterdir())) < 12
+
+
+def test_a_discarded_draft_never_overwrites_what_takes_its_place(tmp_path: Path) -> None:
+    limits = SpoolLimits(inline_size=100, segment_size=60_000, buffer=16_000)
+    with open_spool_on_loop(tmp_path / "1", limits) as opened:
+        # All in one turn of the loop, so that all writes come to the disk together.
+        opened.spool.discard(opened.draft(*[b"x" * 17_000] * 5))
+        content = [b"%d" % number * 19_000 for number in range(9)]
+        assert opened.finish(envelope(1), opened.draft(*content)) is None
+        assert opened.content(1) == b"".join(content)
 
 
 def test_a_segment_whose_messages_are_all_finished_is_overwritten_after_a_restart(tmp_path: Path) -> None:
@@ -238,15 +261,15 @@ def test_whatever_comes_and_goes_every_accepted_message_reads_back_octet_for_oct
         with open_spool_on_loop(folder, limits) as opened:
             number = run_steps(opened, steps[first:last], accepted, number)
             opened.settle()
-            assert {one: opened.content(one) == pattern(one, 0, size) for one, size in accepted.items()} == dict.fromkeys(
-                accepted, True
-            )
+            assert {
+                one: opened.content(one) == pattern(one, 0, size) for one, size in accepted.items()
+            } == dict.fromkeys(accepted, True)
     shutil.rmtree(folder.parent)
 
 
 def run_steps(opened: SpoolOnLoop, steps: list[Step], accepted: dict[int, int], number: int) -> int:
     """Do as the steps say without waiting for the disk; the last number given to a message."""
-    drafts: dict[int, object] = {}
+    drafts: dict[int, Draft] = {}
     spool = opened.spool
     for step, which, length in steps:
         if step == "begin":

@@ -35,10 +35,12 @@ LARGE: Final = b"x" * 5000
 class Note:
     """A job that writes one row, or fails as it is told to; it notes what becomes of it."""
 
-    def __init__(self, number: int, failure: Exception | None = None, *, listener: Callable[[Note], None] | None = None):
+    def __init__(
+        self, number: int, failure: Exception | None = None, *, listener: Callable[[Note], None] | None = None
+    ) -> None:
         self.number = number
         self.runs = 0
-        self.outcome: StorageError | None | str = "not told"
+        self.outcome: StorageError | str | None = "not told"
         self._failure = failure
         self._listener = listener
 

@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from genkan.spool.reading import list_queued
 from tests.support.server import maildir, until
@@ -52,7 +52,7 @@ class Client:
         self._lines.close()
         self.socket.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

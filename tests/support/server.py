@@ -114,12 +114,11 @@ class RunningServer:
         return (self.config.home / "log").read_text()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # ends as `uvloop.run` does
+                runner.run(self._serve())
         finally:
             self._started.set()
-            self._loop.close()
 
     async def _serve(self) -> None:
         limits = self.config.limits

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.support.load import RECIPIENTS, Client
-from tests.support.server import DEADLINE, ServerProcess, add_account, configuration, free_port
+from tests.support.server import DEADLINE, ServerProcess, add_account, configuration, free_port, until
 
 if TYPE_CHECKING:
+    import signal
+
     from genkan.config import Config
 
 
@@ -70,9 +72,15 @@ class Site(ServerProcess):
         command = [sys.executable, "-m", "genkan", "-c", str(self.config.file), *words]
         return subprocess.run(command, input=given, capture_output=True, text=True, timeout=DEADLINE, check=False)
 
-    def log(self) -> str:
-        """What the processes have printed so far."""
-        return self.output.read_text("utf-8")
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The entries of the mail log with that event, of all processes and since the first start."""
+        lines = self.output.read_bytes().split(b"\n")[:-1]
+        entries = (json.loads(line) for line in lines if line.startswith(b"{"))
+        return [entry for entry in entries if entry["event"] == event]
+
+    def until_logged(self, event: str, count: int) -> None:
+        """Wait until that event was logged so often."""
+        until(lambda: len(self.logged(event)) >= count, f"{count} times {event!r} in {self.output}")
 
     def resident(self, pid: int) -> int:
         """The resident memory of a process in octets."""

@@ -50,7 +50,7 @@ class SpoolOnLoop:
 
         async def wait() -> None:
             async with asyncio.timeout(PATIENCE):
-                while not condition():
+                while not condition():  # noqa: ASYNC110  (it may come about in another thread)
                     await asyncio.sleep(0.0005)
 
         self.loop.run_until_complete(wait())

@@ -20,10 +20,10 @@ import apsw
 from genkan.delivery.local import LocalDelivery, deliver_batch
 from genkan.delivery.outcome import Deferred, Delivered, Failed, Outcome
 from genkan.delivery.route import LocalRoute, NoRoute
+from genkan.message.message_id import message_number
 from genkan.message.trace import delivered_to_field, return_path_field
 from genkan.spool.queue import Finished, Lease, Leased, PutBack, Record
 from genkan.spool.reading import content_blocks
-from genkan.spool.rows import message_number
 from genkan.spool.schedule import next_attempt
 from genkan.storage.engine import StorageError
 from genkan.storage.sqlite import open_database
@@ -298,7 +298,6 @@ class _Readers:
         try:
             yield from content_blocks(self._connection(), self._folder, number)
         except (StorageError, apsw.Error, ValueError) as error:
-            self._local.connection = None  # the next attempt opens the database anew
             raise OSError(errno.EIO, f"the spool cannot be read: {error}") from error
 
     def _connection(self) -> apsw.Connection:

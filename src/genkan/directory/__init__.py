@@ -9,7 +9,6 @@ from genkan.directory.directory import Directory, Elsewhere, External, Local, Re
 from genkan.directory.domains import Domains
 from genkan.directory.errors import AlreadyExists, DirectoryError, InvalidValue, NotFound
 from genkan.directory.locks import FOREVER, Lock, Locks
-from genkan.directory.message_ids import format_message_id
 from genkan.directory.passwords import PasswordWrong, ScramKeys
 
 __all__ = [
@@ -34,5 +33,4 @@ __all__ = [
     "Resolution",
     "ScramKeys",
     "Unknown",
-    "format_message_id",
 ]

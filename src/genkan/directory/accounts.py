@@ -59,6 +59,7 @@ class Accounts:
     def __init__(self, store: Store, domains: Domains) -> None:
         self._store = store
         self._queries = store.queries
+        self._any_readable: dict[None, bool] = store.cache()
         self._domains = domains
         self._by_id: dict[int, Account | None] = store.cache()
 
@@ -122,6 +123,14 @@ class Accounts:
             account = self.show(address)
             self._store.rows(self._queries.account_set_credentials, account.id, *_columns(credentials))
         return self._at(account.id)
+
+    def has_readable_secret(self) -> bool:
+        """Whether any account was given the readable secret that CRAM-MD5 needs. Cached."""
+        known = self._any_readable.get(None)
+        if known is None:
+            [(found,)] = self._store.rows(self._store.queries.account_any_readable_secret)
+            known = self._store.remember(self._any_readable, None, bool(found))
+        return known
 
     def store_rehash(self, account: Account, password_hash: str) -> None:
         """Keep a hash with today's parameters, unless the password was changed since `account` was read."""

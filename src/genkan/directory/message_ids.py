@@ -22,8 +22,3 @@ class MessageNumbers:
         with self._store.transaction():
             [(following,)] = self._store.rows(self._store.queries.message_numbers_take, count)
         return range(following - count, following)
-
-
-def format_message_id(number: int) -> str:
-    """The message id of a number: `B` and ten digits or more."""
-    return f"B{number:010d}"

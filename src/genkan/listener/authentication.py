@@ -9,7 +9,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from genkan.directory.passwords import PasswordUnverifiable, PasswordWrong, verify_cram_md5, verify_password
+from genkan.directory.passwords import (
+    PasswordUnverifiable,
+    PasswordWrong,
+    hash_password,
+    needs_rehash,
+    verify_cram_md5,
+    verify_password,
+)
 from genkan.smtp import replies
 from genkan.smtp.sasl import Challenge, Failed, Finished, KeysFound, PasswordGiven, Sources, open_dialogue
 
@@ -77,7 +84,12 @@ class Authentication:
             return replies.AUTH_FAILED
         except PasswordUnverifiable:
             return replies.AUTH_UNAVAILABLE
-        return account or replies.AUTH_FAILED
+        if account is None:
+            return replies.AUTH_FAILED
+        if needs_rehash(account):
+            hashed = await self._loop.run_in_executor(None, hash_password, given.password)
+            self._directory.accounts.store_rehash(account, hashed)
+        return account
 
     def _keys_for(self, login: str) -> KeysFound:
         keys, known = self._directory.scram_keys_for_login(login)

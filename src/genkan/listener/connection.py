@@ -10,44 +10,25 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from genkan.listener.reception import House, Reception
+from genkan.listener.reception import Reception
 from genkan.listener.tls import tls_summary
-from genkan.policy.facts import ConnectionFacts, Role
+from genkan.policy.facts import ConnectionFacts
 from genkan.policy.verdict import Verdict
 from genkan.smtp import events, replies
 from genkan.smtp.events import NEED_DATA, Signal
 from genkan.smtp.reply import Reply
 from genkan.smtp.sequence import State
-from genkan.smtp.session import Session, SessionRules
+from genkan.smtp.session import Session
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
 
-    from genkan.listener.admission import Admission
-    from genkan.listener.idle import IdleWatch
+    from genkan.listener.door import Door
     from genkan.smtp.events import Event
     from genkan.smtp.reply import ReplyRow
 
 MOST_BUFFERED: Final = 64 * 1024  # octets a client may send ahead while an answer is waited for
 _HANDSHAKE_TIME: Final = 30.0  # seconds
-
-
-class Door:
-    """What all connections of one listener share."""
-
-    __slots__ = ("admission", "certificates", "connections", "house", "idle", "role", "rules", "stopping")
-
-    def __init__(self, house: House, rules: SessionRules, role: Role, admission: Admission, idle: IdleWatch) -> None:
-        """`rules` are the protocol's for this listener; `certificates` is set where STARTTLS is offered."""
-        self.house = house
-        self.rules = rules
-        self.role = role
-        self.admission = admission
-        self.idle = idle
-        self.certificates: ssl.SSLContext | None = None
-        self.connections: set[Connection] = set()
-        self.stopping = False
 
 
 class Connection(asyncio.Protocol):
@@ -105,7 +86,7 @@ class Connection(asyncio.Protocol):
         door.idle.heard(self)
         facts = ConnectionFacts(self._client_address, door.role)
         tls = transport.get_extra_info("ssl_object") is not None
-        self._session = Session(door.rules, self._client_address, tls_active=tls)
+        self._session = Session(door.rules_now(), self._client_address, tls_active=tls)
         self._reception = Reception(door.house, self._session, facts)
         door.admission.admit(self._client_address, self._decided)
 
@@ -125,6 +106,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whoever wanted it. A message whose acceptance is under way stays accepted, a failed AUTH counts."""
         door = self._door
+        if self not in door.connections:
+            return
         if isinstance(exc, OSError) and self._reason == "client closed":
             self._reason = f"lost: {exc.strerror or exc}"
         self._closing = True
@@ -358,9 +341,10 @@ class Connection(asyncio.Protocol):
             transport = await door.house.loop.start_tls(
                 self._transport, self, door.certificates, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIME
             )
-        except (OSError, ConnectionError) as error:
+        except OSError as error:
             self._reason = f"TLS handshake: {error}"
             self._transport.abort()
+            self.connection_lost(None)  # the transport tells it only to those who have completed their handshake
             return
         if transport is None or self._closing:
             return
@@ -403,7 +387,10 @@ class Connection(asyncio.Protocol):
 
     def abandon(self) -> None:
         """The server can wait no longer."""
-        self.close_with(replies.SHUTTING_DOWN, "server stopping")
+        if self._closing or self._writing_paused:
+            self._transport.abort()
+        else:
+            self.close_with(replies.SHUTTING_DOWN, "server stopping")
 
     def _check_stopping(self) -> None:
         if self._door.stopping and not self._closing:
@@ -428,7 +415,8 @@ class Connection(asyncio.Protocol):
         reply = self._reception.failed(error)
         if self._closing:
             return
-        self._transport.write(self._session.data_to_send() + reply.octets)
+        if not self._transport.is_closing():
+            self._transport.write(self._session.data_to_send() + reply.octets)
         self._close("failure")
 
     def _log(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from genkan.listener.connection import Connection, Door
+from genkan.listener.connection import Connection
 from genkan.listener.proxy import ProxyError, receive_proxy_header
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from genkan.config import ListenAddress
     from genkan.config import Listener as ListenerSettings
     from genkan.config_values import Network
+    from genkan.listener.door import Door
 
 BACKLOG: Final = 2048
 _HEADER_TIME: Final = 10.0  # seconds for a PROXY header to arrive
@@ -97,7 +99,12 @@ class Listener:
                 continue
             arrival = self._loop.create_task(self._arrive(sock, peer[0], proxies))
             self._arriving.add(arrival)
-            arrival.add_done_callback(self._arriving.discard)
+            arrival.add_done_callback(partial(self._arrived, sock))
+
+    def _arrived(self, sock: socket.socket, arrival: asyncio.Task[None]) -> None:
+        self._arriving.discard(arrival)
+        if arrival.cancelled():
+            sock.close()
 
     async def _arrive(self, sock: socket.socket, peer: str, proxies: Sequence[Network]) -> None:
         """Read the PROXY header from the raw socket, before TLS; only then does the connection begin."""
@@ -113,6 +120,3 @@ class Listener:
         except (OSError, ProxyError) as error:
             self.door.house.log.refused(peer, "none", "proxy-header", detail=str(error))
             sock.close()
-        except asyncio.CancelledError:  # the server stops
-            sock.close()
-            raise

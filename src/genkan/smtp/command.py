@@ -22,7 +22,6 @@ MAX_HELLO_DOMAIN: Final = 255  # octets; RFC 5321, 4.5.3.1.2
 MAX_ENVID: Final = 100  # characters; RFC 3461, 4.4
 MAX_ORIGINAL: Final = 500  # characters; RFC 3461, 4.2
 MAX_ECHO: Final = 64  # characters of an unknown word that a reply repeats
-MAX_LOGGED: Final = 200  # octets of a refused line that the log shows
 
 
 class MailParameters(NamedTuple):
@@ -197,18 +196,13 @@ def parse_command(line: bytes, *, smtputf8_allowed: bool) -> Command | Refusal:
         return Refusal(refused.row, refused.fields, verb, fatal=verb == "BDAT")
 
 
-def loggable(line: bytes) -> str:
-    """A command line as the log may show it: cut to 200 octets; of AUTH the verb only, for its argument may be a password."""
-    return "AUTH" if line[:4].upper() == b"AUTH" else line[:MAX_LOGGED].decode("utf-8", "replace")
-
-
 _find_control: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _UTF8_VERBS: Final = frozenset({b"MAIL", b"RCPT", b"VRFY", b"EXPN"})  # RFC 6531, 3.4 and 3.7.4
 
 
 def _decode_unusual(line: bytes) -> str | Refusal:
     verb = line.partition(b" ")[0].upper()
-    known = verb.decode("ascii", "replace") if verb in _KNOWN_VERBS else ""
+    known = verb.decode("ascii", "replace") if verb in KNOWN_VERBS else ""
     fatal = known == "BDAT"
     try:
         text = line.decode("utf-8" if verb in _UTF8_VERBS else "ascii")
@@ -383,7 +377,7 @@ _PARSERS: Final[dict[str, Callable[[str, bool], Command]]] = {
     "AUTH": _auth,
     "STARTTLS": _starttls,
 }
-_KNOWN_VERBS: Final = frozenset(verb.encode("ascii") for verb in _PARSERS)
+KNOWN_VERBS: Final = frozenset(verb.encode("ascii") for verb in _PARSERS)
 
 
 # RFC 3461, 4: xtext; what it encodes must be printable ASCII, so that a notification can show it.

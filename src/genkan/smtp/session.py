@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.smtp import command as commands
 from genkan.smtp import events, replies
-from genkan.smtp.command import Refusal, loggable, parse_command
+from genkan.smtp.command import Refusal, parse_command
 from genkan.smtp.events import NEED_DATA, SEND, ContentReceived, Event, Signal
 from genkan.smtp.input import InputBuffer, LineFault
 from genkan.smtp.maildata import Chunk, ContentGate, DotReader, Fault
+from genkan.smtp.redaction import loggable
 from genkan.smtp.reply import Profile, more_to_come
 from genkan.smtp.sasl import MAX_RESPONSE, decode_base64, decode_initial_response
 from genkan.smtp.sequence import Mode, State, Table, table_of
@@ -288,15 +289,11 @@ class Session:
         self._mode = Mode.CLOSED
         return events.Closing("quit")
 
-    def _on_vrfy(self, parsed: commands.Vrfy, line: bytes) -> Event:
+    def _on_look_up(self, parsed: commands.Vrfy | commands.Expn, line: bytes) -> Event:
         if not self._rules.vrfy:
             return self._refuse(replies.VRFY_DISABLED, loggable(line))
-        return events.VrfyRequested(parsed.argument)
-
-    def _on_expn(self, parsed: commands.Expn, line: bytes) -> Event:
-        if not self._rules.vrfy:
-            return self._refuse(replies.VRFY_DISABLED, loggable(line))
-        return events.ExpnRequested(parsed.argument)
+        question = events.VrfyRequested if isinstance(parsed, commands.Vrfy) else events.ExpnRequested
+        return question(parsed.argument)
 
     def _on_starttls(self, _parsed: commands.Starttls, _line: bytes) -> Event:
         if self.tls_active:
@@ -435,9 +432,7 @@ class Session:
         self._out.append(self._rules.wordbook.reply(row, **fields).octets)
 
     def _refuse(self, row: ReplyRow, line: str, **fields: str) -> Event:
-        if "{fqdn}" in row.wording.text:
-            fields["fqdn"] = self._rules.hostname
-        self._say(row, **fields)
+        self._say(row, fqdn=self._rules.hostname, **fields)
         self._count_bad_command()
         return events.Refused(row, line)
 
@@ -497,8 +492,8 @@ _COMMANDS: Final[dict[type, Callable[..., Event | None]]] = {
     commands.Bdat: Session._on_bdat,
     commands.Rset: Session._on_rset,
     commands.Noop: Session._on_noop,
-    commands.Vrfy: Session._on_vrfy,
-    commands.Expn: Session._on_expn,
+    commands.Vrfy: Session._on_look_up,
+    commands.Expn: Session._on_look_up,
     commands.Help: Session._on_help,
     commands.Quit: Session._on_quit,
     commands.Auth: Session._on_auth,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ class SessionRules:
     text_line: int
     bad_commands: int
     ehlo_lines: tuple[bytes, bytes] = field(init=False)  # in clear, under TLS
+
+    def without(self, mechanism: str) -> SessionRules:
+        """The same rules with one AUTH mechanism less."""
+        mechanisms = tuple(name for name in self.extensions.mechanisms if name != mechanism)
+        return replace(self, extensions=replace(self.extensions, mechanisms=mechanisms))
 
     def __post_init__(self) -> None:
         """Find the words for EHLO once: they are the same for every session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from genkan.directory.message_ids import format_message_id
+from genkan.message.message_id import format_message_id
 
 if TYPE_CHECKING:
     import asyncio

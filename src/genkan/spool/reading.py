@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from genkan.directory.message_ids import format_message_id
-from genkan.spool.rows import message_number, moment
+from genkan.message.message_id import format_message_id, message_number
+from genkan.spool.rows import moment
 from genkan.spool.segments import parse_extents, read_extent, segment_path
 from genkan.storage.engine import translated
 from genkan.storage.sqlite import Queries, open_database

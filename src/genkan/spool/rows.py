@@ -7,14 +7,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from genkan.directory.message_ids import format_message_id
 from genkan.message.envelope import Envelope, Recipient
+from genkan.message.message_id import format_message_id
 from genkan.smtp.address import Mailbox, parse_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_MOST_DIGITS: Final = 18  # of a message number; what a database counts as one
 LEASE: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -30,15 +29,6 @@ def microseconds(moment: datetime) -> int:
 def moment(value: int) -> datetime:
     """The moment, in UTC, that a database holds as microseconds."""
     return _EPOCH + timedelta(microseconds=value)
-
-
-def message_number(message_id: str) -> int:
-    """The number in a message id. Raises `ValueError` when it is none."""
-    digits = message_id[1:]
-    if message_id[:1] != "B" or not digits.isdecimal() or not digits.isascii() or len(digits) > _MOST_DIGITS:
-        msg = f"{message_id!r} is no message id; one looks like B0000000001"
-        raise ValueError(msg)
-    return int(digits)
 
 
 def arrival_row(

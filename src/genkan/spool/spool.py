@@ -7,7 +7,6 @@ row, larger content goes to content segments while it arrives, so no message is 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from genkan.spool.rows import LEASE, arrival_row, microseconds
 from genkan.spool.segments import Extent, Segments, format_extents, parse_extents, sync_folder
 from genkan.spool.writer import ExtentWrite, Writer
 from genkan.storage.engine import StorageCorrupt, StorageError, translated
+from genkan.storage.lock import lock_folder
 from genkan.storage.sqlite import Queries, migrate, open_database
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ class SpoolLimits:
     inline_size: int = 4 * 1024
     segment_size: int = 64 * 1024 * 1024
     buffer: int = 64 * 1024 * 1024
-
-
-class SpoolInUseError(StorageError):
-    """Another process has this spool open."""
 
 
 class Taker(Protocol):
@@ -183,12 +179,12 @@ class Spool:
     """One worker's spool: a database and its content segments in one folder, locked while it is open."""
 
     def __init__(self, folder: Path, limits: SpoolLimits, loop: asyncio.AbstractEventLoop) -> None:
-        """Open or create the spool. Raises `SpoolInUseError`, or `StorageError` when the folder cannot be used."""
+        """Open or create the spool. Raises `FolderInUse`, or `StorageError` when the folder cannot be used."""
         self.folder = folder
         self.limits = limits
         self.queries = Queries.load("spool")
         self.taker: Taker | None = None
-        self._lock = _locked(folder)
+        self._lock = lock_folder(folder)
         try:
             self._segments = self._open_segments()
         except BaseException:
@@ -286,17 +282,3 @@ class Spool:
         if self.taker is None or not self.taker.claim(len(envelope.recipients)):
             return None
         return microseconds(envelope.accepted_at + LEASE)
-
-
-def _locked(folder: Path) -> int:
-    """Make the folder and lock it; the lock ends with the process."""
-    with translated(str(folder)):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        msg = f"{folder} is in use by another genkan process"
-        raise SpoolInUseError(msg) from error
-    return descriptor

@@ -71,6 +71,9 @@ UPDATE account SET password_hash = ?2, scram_salt = ?3, scram_iterations = ?4, s
                    scram_server_key = ?6, cram_secret = ?7
 WHERE id = ?1
 
+-- name: account_any_readable_secret
+SELECT EXISTS (SELECT 1 FROM account WHERE cram_secret IS NOT NULL)
+
 -- name: account_rehash
 UPDATE account SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2
 

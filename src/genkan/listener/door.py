@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all connections of one listener share, and what changes for the next ones when the configuration is reloaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genkan.storage.engine import StorageError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from genkan.listener.admission import Admission
+    from genkan.listener.connection import Connection
+    from genkan.listener.idle import IdleWatch
+    from genkan.listener.reception import House
+    from genkan.policy.facts import Role
+    from genkan.smtp.session_rules import SessionRules
+
+
+class Door:
+    """What all connections of one listener share."""
+
+    __slots__ = (
+        "_rules",
+        "_without_cram_md5",
+        "admission",
+        "certificates",
+        "connections",
+        "house",
+        "idle",
+        "role",
+        "stopping",
+    )
+
+    def __init__(self, house: House, rules: SessionRules, role: Role, admission: Admission, idle: IdleWatch) -> None:
+        """`rules` are the protocol's for this listener; `certificates` is set where STARTTLS is offered."""
+        self.renew(house, rules)
+        self.role = role
+        self.admission = admission
+        self.idle = idle
+        self.certificates: ssl.SSLContext | None = None
+        self.connections: set[Connection] = set()
+        self.stopping = False
+
+    def renew(self, house: House, rules: SessionRules) -> None:
+        """Take a new configuration, for the connections to come."""
+        self.house = house
+        self._rules = rules
+        self._without_cram_md5 = rules.without("CRAM-MD5")
+
+    def rules_now(self) -> SessionRules:
+        """The rules for a new connection.
+
+        CRAM-MD5 is offered while an account has the readable secret that it needs: many clients would choose it first, and fail.
+        """
+        try:
+            possible = self.house.directory.accounts.has_readable_secret()
+        except StorageError:
+            return self._rules  # the checks at connect will say what is wrong
+        return self._rules if possible else self._without_cram_md5
