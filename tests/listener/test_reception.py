@@ -156,15 +156,17 @@ def test_every_refusal_is_in_the_log_with_its_check(server: RunningServer) -> No
 
 
 def test_a_refusal_carries_the_id_of_its_own_message_only(server: RunningServer) -> None:
-    too_many_hops = b"DATA\r\n" + b"Received: x\r\n" * 21 + b"\r\n.\r\n"
+    refused = b"MAIL FROM:<ann@in.test>\r\n"
+    too_many_hops = BEGIN[18:] + b"DATA\r\n" + b"Received: x\r\n" * 21 + b"\r\n.\r\n"
     with Caller(server) as caller:
-        caller.send(
-            BEGIN + b"DATA\r\n" + MESSAGE + b".\r\n" + BEGIN[18:] + too_many_hops + b"MAIL FROM:<ann@in.test>\r\n"
-        )
-        assert caller.codes(10) == [250, 250, 250, 354, 250, 250, 250, 354, 554, 503]
-    refused = entries(server, "refused")
-    assert [(entry["check"], entry["id"]) for entry in refused] == [("hops", "B0000000002"), ("authentication", None)]
-    assert refused[0]["reverse_path"] == "x@out.test"
+        caller.send(BEGIN + b"DATA\r\n" + MESSAGE + b".\r\n" + refused + too_many_hops + refused)
+        assert caller.codes(11) == [250, 250, 250, 354, 250, 503, 250, 250, 354, 554, 503]
+    told = [(entry["check"], entry["id"], entry["reverse_path"]) for entry in entries(server, "refused")]
+    assert told == [
+        ("authentication", None, None),
+        ("hops", "B0000000002", "x@out.test"),
+        ("authentication", None, None),
+    ]
 
 
 def test_no_secret_is_in_the_log(server: RunningServer) -> None:
@@ -275,19 +277,30 @@ def cut_off(server: RunningServer, client_address: str) -> bool:
         return caller.rest() == b""
 
 
-@pytest.mark.parametrize("failure", [WRONG, b"AUTH PLAIN nonsense", b"AUTH PLAIN " + b"x" * 13000])
+WRONG_DIGEST: Final = base64.b64encode(b"ann@in.test " + b"0" * 32)
+FAILURES: Final = {
+    "a wrong password": WRONG,
+    "a malformed message": b"AUTH PLAIN nonsense",
+    "no base64": b"AUTH PLAIN no-base64",
+    "an overlong answer": b"AUTH PLAIN\r\n" + b"x" * 13000,
+    "a wrong digest": b"AUTH CRAM-MD5\r\n" + WRONG_DIGEST,
+    "a malformed SCRAM message": b"AUTH SCRAM-SHA-256 nonsense",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_a_client_that_fails_too_often_is_cut_off_for_a_while(locking: RunningServer, failure: bytes) -> None:
-    if len(failure) > 4096:
-        failure = b"AUTH PLAIN\r\n" + failure[11:]
     for _ in range(2):
         with Caller(locking, first=proxy_v1(CLIENT)) as caller:
             caller.ask(EHLO)
             caller.send(failure + b"\r\n")
             caller.ask(b"NOOP")
+            caller.ask(b"NOOP")
     with Caller(locking, first=proxy_v1(CLIENT)) as caller:
         caller.ask(EHLO)
-        caller.send(failure + b"\r\n" + RIGHT + b"\r\nMAIL FROM:<x@out.test>\r\n")
+        caller.send(failure + b"\r\n" + BEGIN[18:] + b"DATA\r\n" + MESSAGE + b".\r\n")
         assert b"250 " not in caller.rest()
+    assert entries(locking, "accepted") == []
     assert cut_off(locking, CLIENT)
     assert not cut_off(locking, "192.0.2.11")
     locking.advance(timedelta(minutes=15))

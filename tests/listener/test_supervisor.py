@@ -32,7 +32,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """Two workers that serve."""
     site = Site(tmp_path / "home", f"workers = 2\n[limits]\nsessions = {MOST}\n")
     site.start()
-    site.until_logged("worker started", 2)
     yield site
     site.end()
 
@@ -98,20 +97,20 @@ def test_a_server_that_is_stopped_while_a_worker_is_being_made_ends_at_once(
 
     async def stop_meanwhile(*command: str, **options: Any) -> asyncio.subprocess.Process:
         process = await make_process(*command, **options)
-        supervisor._stop()
+        supervisors[0]._stop()
         return process
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", stop_meanwhile)
     site = Site(tmp_path / "home", "workers = 1\n")
     clock = SystemClock()
+    supervisors: list[Supervisor] = []
 
     async def supervise() -> int:
-        nonlocal supervisor
-        supervisor = Supervisor(site.config, MailLog(LogStream(os.open(os.devnull, os.O_WRONLY)), clock), clock)
+        log = MailLog(LogStream(os.open(os.devnull, os.O_WRONLY)), clock)
+        supervisors.append(Supervisor(site.config, log, clock))
         async with asyncio.timeout(10):
-            return await supervisor.run()
+            return await supervisors[0].run()
 
-    supervisor: Supervisor
     assert asyncio.run(supervise()) == 0
 
 
@@ -121,7 +120,6 @@ def test_workers_end_when_their_supervisor_is_killed_and_another_server_takes_ov
     site.wait()
     until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers), "the end of the workers")
     site.start()
-    site.until_logged("worker started", 4)
     assert site.terminate() == 0
 
 

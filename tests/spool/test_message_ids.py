@@ -43,10 +43,10 @@ def run(work: Callable[[MessageIds], Coroutine[None, None, None]], take: Callabl
     asyncio.run(main())
 
 
-async def a_while() -> None:
-    """Let threads that were asked for something finish, and the loop hear of it."""
-    await asyncio.get_running_loop().run_in_executor(None, int)
-    await asyncio.sleep(0.01)
+async def fetched(ids: MessageIds) -> None:
+    """Let a thread that fetches a block finish, and the loop hear of it."""
+    while ids._fetching:  # noqa: ASYNC110  (until a thread has ended)
+        await asyncio.sleep(0)
 
 
 def test_ids_follow_each_other_from_block_to_block() -> None:
@@ -55,7 +55,7 @@ def test_ids_follow_each_other_from_block_to_block() -> None:
         for _ in range(3 * BLOCK):
             found.append(ids.next())
             if len(found) % 100 == 0:
-                await a_while()
+                await fetched(ids)
         assert found == [f"B{number:010}" for number in range(1, 3 * BLOCK + 1)]
 
     run(work, Blocks().take)
@@ -69,7 +69,7 @@ def test_only_the_first_block_may_be_waited_for() -> None:
         for number in range(5 * BLOCK):
             ids.next()
             if number % 100 == 0:
-                await a_while()
+                await fetched(ids)
 
     run(work, blocks.take)
     assert [thread is threading.main_thread() for thread in blocks.threads] == [True, *[False] * 5]
@@ -82,10 +82,10 @@ def test_a_block_that_could_not_be_fetched_is_fetched_again() -> None:
         ids.prepare()
         blocks.failure = StorageBusy("busy")
         found = [ids.next() for _ in range(BLOCK - 10)]
-        await a_while()
+        await fetched(ids)
         blocks.failure = None
         found += [ids.next() for _ in range(5)]
-        await a_while()
+        await fetched(ids)
         found += [ids.next() for _ in range(100)]
         assert found == [f"B{number:010}" for number in range(1, BLOCK + 96)]
 

@@ -48,6 +48,12 @@ class Site(ServerProcess):
             return False
         return True
 
+    def start(self) -> None:
+        """Start, and wait until every worker serves."""
+        before = len(self.logged("worker started")) if self.output.exists() else 0
+        super().start()
+        self.until_logged("worker started", before + self.config.workers)
+
     def configure(self, settings: str) -> Config:
         """Other settings, for the next start or reload."""
         self.config = configuration(self.config.home, settings, self.listeners)

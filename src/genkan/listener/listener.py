@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from functools import partial
 from ipaddress import ip_address
@@ -13,15 +12,16 @@ from genkan.listener.connection import Connection
 from genkan.listener.proxy import ProxyError, receive_proxy_header
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
-    from collections.abc import Sequence
 
     from genkan.config import ListenAddress
     from genkan.config import Listener as ListenerSettings
-    from genkan.config_values import Network
     from genkan.listener.door import Door
 
 BACKLOG: Final = 2048
+_MOST_ACCEPTED: Final = 100  # connections in one turn of the event loop
+_PAUSE: Final = 1.0  # seconds without accepting while there are too many open files
 _HEADER_TIME: Final = 10.0  # seconds for a PROXY header to arrive
 _HANDSHAKE_TIME: Final = 30.0
 
@@ -57,13 +57,13 @@ class Listener:
         self._socket = sock
         self._loop = loop
         self._server: asyncio.AbstractServer | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._pausing: asyncio.TimerHandle | None = None
         self._arriving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to accept."""
         if self.settings.proxy_protocol:
-            self._accepting = self._loop.create_task(self._accept(self.settings.proxy_protocol))
+            self._loop.add_reader(self._socket, self._accept)
             return
         self._server = await self._loop.create_server(
             lambda: Connection(self.door),
@@ -78,9 +78,11 @@ class Listener:
         self.door.stopping = True
         if self._server is not None:
             self._server.close()
-        if self._accepting is not None:
-            self._accepting.cancel()
+        else:
+            self._loop.remove_reader(self._socket)
             self._socket.close()
+        if self._pausing is not None:
+            self._pausing.cancel()
         for arrival in self._arriving:
             arrival.cancel()
         for connection in list(self.door.connections):
@@ -89,28 +91,32 @@ class Listener:
     def _tls(self) -> ssl.SSLContext | None:
         return self.door.certificates if self.settings.role == "submissions" else None
 
-    async def _accept(self, proxies: Sequence[Network]) -> None:
-        while True:
-            try:
-                sock, peer = await self._loop.sock_accept(self._socket)
-            except OSError as error:  # the table of open files is full: let some close
-                self.door.house.log.server("cannot accept", error=str(error))
-                await asyncio.sleep(1)
-                continue
-            arrival = self._loop.create_task(self._arrive(sock, peer[0], proxies))
-            self._arriving.add(arrival)
-            arrival.add_done_callback(partial(self._arrived, sock))
+    def _accept(self) -> None:
+        """Let in those who wait. A callback: a coroutine that is cancelled can lose whom it has just accepted."""
+        try:
+            for _ in range(_MOST_ACCEPTED):
+                sock, peer = self._socket.accept()
+                sock.setblocking(False)  # noqa: FBT003
+                arrival = self._loop.create_task(self._arrive(sock, peer[0]))
+                self._arriving.add(arrival)
+                arrival.add_done_callback(partial(self._arrived, sock))
+        except BlockingIOError:
+            return
+        except OSError as error:  # the table of open files is full: let some close
+            self.door.house.log.server("cannot accept", error=str(error))
+            self._loop.remove_reader(self._socket)
+            self._pausing = self._loop.call_later(_PAUSE, self._loop.add_reader, self._socket, self._accept)
 
     def _arrived(self, sock: socket.socket, arrival: asyncio.Task[None]) -> None:
         self._arriving.discard(arrival)
         if arrival.cancelled():
             sock.close()
 
-    async def _arrive(self, sock: socket.socket, peer: str, proxies: Sequence[Network]) -> None:
+    async def _arrive(self, sock: socket.socket, peer: str) -> None:
         """Read the PROXY header from the raw socket, before TLS; only then does the connection begin."""
         client_address = ""
         try:
-            if any(ip_address(peer) in network for network in proxies):
+            if any(ip_address(peer) in network for network in self.settings.proxy_protocol):
                 header = await receive_proxy_header(self._loop, sock, _HEADER_TIME)
                 client_address = header.client_address or ""
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

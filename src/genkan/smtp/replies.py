@@ -105,7 +105,8 @@ SHUTTING_DOWN: Final = _at.rfc("SHUTTING_DOWN", _W(421, "4.3.2", "{fqdn} Shuttin
 _at = _Section("Any command")
 NOOP_OK: Final = _at.seed("NOOP_OK", _W(250, "2.0.0", "ok."), rfc=_W(250, "2.0.0", "OK"))
 RESET_OK: Final = _at.seed("RESET_OK", _W(250, "2.0.0", "Reset state"))
-HELP_TEXT: Final = _at.rfc("HELP_TEXT", _W(214, "2.0.0", "{text}"))
+_COMMANDS: Final = "HELO EHLO AUTH STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
+HELP_TEXT: Final = _at.rfc("HELP_TEXT", _W(214, "2.0.0", f"Commands: {_COMMANDS}"))
 COMMAND_UNRECOGNIZED: Final = _at.seed("COMMAND_UNRECOGNIZED", _W(500, "5.5.2", 'command unrecognized: "{command}"'))
 COMMAND_NOT_ASCII: Final = _at.ours("COMMAND_NOT_ASCII", _W(500, "5.5.2", "Character not allowed in a command"))
 COMMAND_BARE_NEWLINE: Final = _at.ours(

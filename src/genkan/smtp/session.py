@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["MisuseError", "Session", "SessionRules"]
 
 MOST_REPLIES: Final = 100  # that wait to be sent while more commands are read
-HELP: Final = "Commands: HELO EHLO AUTH STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
 
 
 class MisuseError(Exception):
@@ -282,7 +281,7 @@ class Session:
         self._say(replies.NOOP_OK)
 
     def _on_help(self, _parsed: commands.Help, _line: bytes) -> None:
-        self._say(replies.HELP_TEXT, text=HELP)
+        self._say(replies.HELP_TEXT)
 
     def _on_quit(self, _parsed: commands.Quit, _line: bytes) -> Event:
         self._say(replies.CLOSING, fqdn=self._rules.hostname)
