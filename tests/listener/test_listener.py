@@ -153,6 +153,14 @@ def test_who_has_not_arrived_when_the_server_stops_is_not_waited_for(tmp_path: P
         caller.close()
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_listener_may_be_stopped_twice(tmp_path: Path, proxied: bool) -> None:
+    with reception(tmp_path, "", listener(proxied=proxied)) as server:
+        (stopped,) = server.worker.listeners
+        server.call(stopped.stop)
+        server.call(stopped.stop)
+
+
 def test_who_arrives_while_the_server_stops_is_told_so(tmp_path: Path) -> None:
     with reception(tmp_path, "", listener(proxied=True)) as server:
         (stopping,) = server.worker.listeners

@@ -74,11 +74,11 @@ class Listener:
         )
 
     def stop(self) -> None:
-        """Accept no more; open transactions may finish, all else gets a 421."""
+        """Accept no more; open transactions may finish, all else gets a 421. A second time it does no harm."""
         self.door.stopping = True
         if self._server is not None:
             self._server.close()
-        else:
+        elif self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
         if self._pausing is not None:
