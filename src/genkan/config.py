@@ -146,6 +146,11 @@ class Limits(_Table):
         le=timedelta(hours=1),
         description="how long open transactions may go on when the server stops",
     )
+    unknown_recipients: Count = Field(
+        default=100,
+        ge=0,
+        description="unknown addresses in RCPT, VRFY and EXPN of one session, then it ends; 0 = no limit",
+    )
     recipients_held: Count = Field(
         default=10000, ge=100, le=100000, description="most recipients of one transaction; more are to come in another"
     )

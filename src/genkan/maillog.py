@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import traceback
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,37 +22,72 @@ if TYPE_CHECKING:
     from genkan.message.envelope import Envelope
 
 _MOMENT: Final = 0.02  # seconds
-_MOST_LINES: Final = 1000
+_PATIENCE: Final = 2.0  # seconds
+_MOST_WAITING: Final = 8 * 1024 * 1024  # octets
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_encode: Final = json.JSONEncoder(ensure_ascii=True, default=str).encode
 
 
 class LogStream:
-    """Collects lines for a moment and writes them together, so that a busy server does not make a system call for each."""
+    """Writes lines in a thread: whoever reads the log slowly, or not at all, must not stop the mail.
+
+    What comes when too much waits already is dropped, and counted in a line of its own.
+    """
 
     def __init__(self, descriptor: int, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Without a `loop` every line is written at once."""
+        """Without a `loop` every line is written at once, by the caller."""
         self._descriptor = descriptor
         self._loop = loop
         self._lines: list[bytes] = []
+        self._waiting = 0
+        self._lost = 0
+        self._written = threading.Condition()
+        self._queue: SimpleQueue[bytes] = SimpleQueue()
+        if loop is not None:
+            threading.Thread(target=self._work, name="maillog", daemon=True).start()
 
     def write(self, line: bytes) -> None:
-        """Keep a line for `drain`, which comes by itself."""
-        self._lines.append(line)
-        if self._loop is None or len(self._lines) >= _MOST_LINES:
-            self.drain()
-        elif len(self._lines) == 1:
-            self._loop.call_later(_MOMENT, self.drain)
-
-    def drain(self) -> None:
-        """Write what has been collected; a log that cannot be written (a full disk) must not stop the mail."""
-        octets = b"".join(self._lines)
-        self._lines.clear()
-        try:
-            while octets:
-                octets = octets[os.write(self._descriptor, octets) :]
-        except OSError:
+        """Take a line; it is written within a moment."""
+        if self._loop is None:
+            _write_all(self._descriptor, line)
             return
+        if not self._lines:
+            self._loop.call_later(_MOMENT, self._hand_over)
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Wait until all is written, two seconds at most."""
+        self._hand_over()
+        with self._written:
+            self._written.wait_for(lambda: not self._waiting, _PATIENCE)
+
+    def _hand_over(self) -> None:
+        lines, self._lines = self._lines, []
+        octets = b"".join(lines)
+        with self._written:
+            if self._waiting > _MOST_WAITING:
+                self._lost += len(lines)
+                return
+            if self._lost:
+                octets += b'{"event": "log lines lost", "lines": %d}\n' % self._lost
+                self._lost = 0
+            self._waiting += len(octets)
+        self._queue.put(octets)
+
+    def _work(self) -> None:
+        while True:
+            octets = self._queue.get()
+            _write_all(self._descriptor, octets)
+            with self._written:
+                self._waiting -= len(octets)
+                self._written.notify_all()
+
+
+def _write_all(descriptor: int, octets: bytes) -> None:
+    """Write; a log that cannot be written (a full disk, a closed pipe) is no reason to stop."""
+    with suppress(OSError):
+        while octets:
+            octets = octets[os.write(descriptor, octets) :]
 
 
 class MailLog:
@@ -62,7 +100,7 @@ class MailLog:
 
     def drain(self) -> None:
         """Write what is still held."""
-        self._stream.drain()
+        self._stream.flush()
 
     def server(self, event: str, **details: object) -> None:
         """Something about the server as a whole: started, stopping, reloaded."""
@@ -106,8 +144,9 @@ class MailLog:
 
     def _write(self, event: str, details: dict[str, object]) -> None:
         time = self._clock.now().isoformat(timespec="milliseconds")
+        # Beyond ASCII all is escaped: no control character of any kind reaches a terminal.
         line = f'{{"time": "{time}", "event": "{event}"{", " if details else ""}{_encode(details)[1:]}\n'
-        self._stream.write(line.encode("utf-8", "replace"))
+        self._stream.write(line.encode("ascii"))
 
 
 _MOST_RECIPIENTS: Final = 100

@@ -27,6 +27,7 @@ from genkan.listener.admission import Admission, LocalCount, RemoteCount, Sessio
 from genkan.listener.door import Door
 from genkan.listener.idle import IdleWatch
 from genkan.listener.listener import Listener, bind
+from genkan.listener.password_pool import PasswordPool
 from genkan.listener.reception import House
 from genkan.listener.supervisor import Supervisor
 from genkan.listener.tls import CertificateError, Certificates
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from genkan.config import Listener as ListenerSettings
     from genkan.directory.accounts import Account
 
+_FIXED: Final = ("workers", "storage", "listener", "directory", "spool", "delivery")
+_FIXED_LIMITS: Final = ("sessions", "sessions_per_client", "idle", "shutdown")
 _OPEN_FILES: Final = 1_048_576
 
 
@@ -74,6 +77,7 @@ class Worker:
         self._certificates = _certificates(config)
         for spool in self._spool_numbers():
             self._open_spool(spool)
+        self._passwords = PasswordPool(loop)
         self.message_ids = MessageIds(self._take_block, loop)
         self.message_ids.prepare()
         self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
@@ -121,9 +125,11 @@ class Worker:
             message_ids=self.message_ids,
             log=self.log,
             clock=self.clock,
+            passwords=self._passwords,
             loop=self.loop,
             lockout_failures=config.auth.lockout_failures,
             lockout_time=config.auth.lockout_time,
+            unknown_recipients=config.limits.unknown_recipients,
             transaction_time=config.limits.transaction_time.total_seconds(),
         )
 
@@ -166,7 +172,13 @@ class Worker:
             return
         for listener in self.listeners:
             listener.door.renew(self._house(config), self._rules(config, listener.settings))
-        self.log.server("reloaded", worker=self.number)
+        self.log.server("reloaded", worker=self.number, needs_restart=self._fixed_at_start(config))
+
+    def _fixed_at_start(self, config: Config) -> list[str]:
+        """The changed settings that a reload does not reach."""
+        tables = [name for name in _FIXED if getattr(config, name) != getattr(self.config, name)]
+        limits = [name for name in _FIXED_LIMITS if getattr(config.limits, name) != getattr(self.config.limits, name)]
+        return tables + [f"limits.{name}" for name in limits]
 
     async def stop(self) -> None:
         """End in order: no new connections, open transactions, deliveries, spools, directory."""
@@ -180,6 +192,7 @@ class Worker:
             for connection in list(listener.door.connections):
                 connection.abandon()
         await asyncio.sleep(0)
+        self._passwords.close()
         for dispatcher in self._dispatchers:
             await dispatcher.stop()
         for spool in self._spools:

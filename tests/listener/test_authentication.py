@@ -14,6 +14,7 @@ from scramp import ScramClient
 
 from genkan.directory import Account, Directory
 from genkan.listener.authentication import Authentication
+from genkan.listener.password_pool import PasswordPool
 from genkan.smtp import replies
 from genkan.smtp.address import Mailbox
 from genkan.smtp.reply import ReplyRow
@@ -50,7 +51,7 @@ class Exchange:
 
     def __init__(self, directory: Directory, mechanism: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self.authentication = Authentication(mechanism, "mx.in.test", directory, self._loop)
+        self.authentication = Authentication(mechanism, "mx.in.test", directory, PasswordPool(self._loop))
 
     def start(self, initial: bytes | None = None) -> Result:
         return self._result(lambda: self.authentication.start(initial))

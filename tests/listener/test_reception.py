@@ -163,9 +163,9 @@ def test_a_refusal_carries_the_id_of_its_own_message_only(server: RunningServer)
         assert caller.codes(11) == [250, 250, 250, 354, 250, 503, 250, 250, 354, 554, 503]
     told = [(entry["check"], entry["id"], entry["reverse_path"]) for entry in entries(server, "refused")]
     assert told == [
-        ("authentication", None, None),
+        ("authentication", None, "ann@in.test"),
         ("hops", "B0000000002", "x@out.test"),
-        ("authentication", None, None),
+        ("authentication", None, "ann@in.test"),
     ]
 
 
@@ -323,6 +323,16 @@ def test_other_connections_of_a_locked_client_end_with_their_next_failure(lockin
     assert cut_off(locking, CLIENT)
 
 
+def test_the_right_password_of_a_client_that_was_locked_meanwhile_is_a_failure_too(locking: RunningServer) -> None:
+    guesser, waiting = (Caller(locking, first=proxy_v1(CLIENT)) for _ in range(2))
+    waiting.ask(EHLO)
+    assert guesser.ask(EHLO, WRONG, WRONG, WRONG) == [250, 535, 535, 535]
+    assert waiting.ask(RIGHT) == [535]
+    assert waiting.rest() == b""
+    for caller in (guesser, waiting):
+        caller.close()
+
+
 def test_a_client_that_leaves_before_it_is_refused_has_failed_all_the_same(locking: RunningServer) -> None:
     for _ in range(3):
         with Caller(locking, first=proxy_v1(CLIENT)) as caller:
@@ -384,3 +394,28 @@ def test_a_client_that_asked_for_smtputf8_is_answered_in_utf8(server: RunningSer
         caller.send(b"MAIL FROM:<x@out.test>\r\n")
         caller.send("RCPT TO:<jos\u00e9@in.test>\r\n".encode())
         assert caller.codes(2) == [250, 553]
+
+
+# Guessing.
+
+
+def test_who_looks_for_addresses_is_sent_away(tmp_path: Path) -> None:
+    with reception(tmp_path, "[limits]\nunknown_recipients = 3\n") as server, Caller(server) as caller:
+        caller.ask(EHLO, b"MAIL FROM:<x@out.test>", b"RCPT TO:<ann@in.test>")
+        unknown = b"RCPT TO:<nobody@in.test>"
+        assert caller.ask(unknown, unknown, unknown) == [550, 550, 550]
+        assert caller.rest().startswith(b"421 4.7.0 ")
+
+
+@pytest.mark.parametrize("line", [b"POST / HTTP/1.1", b"get /", b"Host: mx.in.test", b"CONNECT mx.in.test:25 HTTP/1.1"])
+def test_a_browser_is_not_listened_to(server: RunningServer, line: bytes) -> None:
+    with Caller(server) as caller:
+        caller.send(line + b"\r\n" + BEGIN + b"DATA\r\n" + MESSAGE + b".\r\n")
+        assert caller.rest().startswith(b"500 5.5.2 command unrecognized: ")
+    assert entries(server, "accepted") == []
+
+
+def test_a_cancelled_and_an_unreadable_auth_are_in_the_log(server: RunningServer) -> None:
+    with Caller(server) as caller:
+        assert caller.ask(EHLO, b"AUTH LOGIN", b"*", b"AUTH PLAIN ?") == [250, 334, 501, 535]
+    assert [entry["reply"] for entry in entries(server, "refused")] == ["AUTH_CANCELLED", "AUTH_NOT_BASE64"]

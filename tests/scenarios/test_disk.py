@@ -43,7 +43,10 @@ def test_the_id_of_a_full_spool_is_in_the_log(tmp_path: Path, make_site: MakeSit
             assert client.command(b"NOOP\r\n")[:3] == "250"
         assert [reply[:9] for reply in replies] == ["452 4.3.1"] * 2
         ids = {reply.rpartition(" ")[2] for reply in replies}
-        until(lambda: ids == {entry["id"] for entry in site.logged("failure")}, f"{ids} in the log")
+        until(
+            lambda: ids == {entry["id"] for entry in site.logged("refused") if entry["reply"] == "STORAGE_FULL"},
+            f"{ids} in the log",
+        )
         disk.free()
         with Client(site.port) as client:
             assert client.send(content(11))[:3] == "250"

@@ -97,9 +97,10 @@ def test_sighup_takes_over_certificate_and_banner_and_refuses_what_is_wrong(make
     with Client(site.port) as client:
         assert seen(site) == {("220 mx.in.test first", first)}
         second = make_certificate(site.config.home)
-        site.configure(settings.replace("BANNER", "second"))
+        site.configure(settings.replace("BANNER", "second") + '[limits]\nidle = "7m"\n')
         site.signal(signal.SIGHUP)
         site.until_logged("reloaded", workers)
+        assert [entry["needs_restart"] for entry in site.logged("reloaded")] == [["limits.idle"]] * workers
         assert seen(site) == {("220 mx.in.test second", second)}
         site.config.file.write_text("workers = many\n")
         site.signal(signal.SIGHUP)

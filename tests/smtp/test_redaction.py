@@ -17,7 +17,12 @@ from genkan.smtp.redaction import loggable
         (b"c2VjcmV0", "8 octets"),
         (b"YWJj", "4 octets"),
         (b"GET / HTTP/1.1", "GET"),
-        (b"xclient ADDR=192.0.2.1", "xclient"),
+        (b"xclient ADDR=192.0.2.1", "XCLIENT"),
+        (b"hunter", "6 octets"),
+        (b"SECRETPW", "8 octets"),
+        (b"QUIT AUTH PLAIN abc", "QUIT"),
+        (b"RSET password", "RSET"),
+        (b"EHLO AGFubgBzZWNyZXQ=", "EHLO"),
         (b"RCPT TO:" + b"x" * 500, "RCPT TO:" + "x" * 192),
     ],
 )

@@ -213,7 +213,7 @@ def test_a_cr_alone_at_the_end_of_the_last_chunk_is_bare() -> None:
 def test_a_chunk_of_unknown_size_ends_the_session(line: bytes) -> None:
     owner = in_transaction()
     assert owner.dialogue(line, b"NOOP")[0] in {500, 501}
-    assert owner.told[-1] == events.Closing("a chunk of unknown size")
+    assert owner.told[-1] == events.Closing("what follows is no SMTP")
 
 
 @pytest.mark.parametrize("begin", [b"", BEGIN])

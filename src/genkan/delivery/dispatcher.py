@@ -81,7 +81,8 @@ class Dispatcher:
         self._more_due = False
         self._pump_planned = False
         self._stopping = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._idle: asyncio.Future[None] | None = None
         self._readers = _Readers(spool.folder)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
@@ -164,11 +165,13 @@ class Dispatcher:
         wait = _LOOK_AGAIN
         if moment is not None:
             wait = min(max((moment - self._clock.now()).total_seconds(), 0.0), wait)
+        look_at = self._loop.time() + wait
         if self._timer is not None:
-            if self._timer.when() <= self._loop.time() + wait:
+            if self._timer_at <= look_at:
                 return
             self._timer.cancel()
         if not self._stopping:
+            self._timer_at = look_at
             self._timer = self._loop.call_later(wait, self._look)
 
     # Attempts.

@@ -17,15 +17,16 @@ from genkan.directory.passwords import (
     verify_cram_md5,
     verify_password,
 )
+from genkan.listener.password_pool import PoolBusy
 from genkan.smtp import replies
 from genkan.smtp.sasl import Challenge, Failed, Finished, KeysFound, PasswordGiven, Sources, open_dialogue
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable
 
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
+    from genkan.listener.password_pool import PasswordPool
     from genkan.smtp.reply import ReplyRow
     from genkan.smtp.sasl import Dialogue, Step
 
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
 class Authentication:
     """One AUTH exchange of a session. A step gives the challenge to send, or the account, or the row of a refusal."""
 
-    __slots__ = ("_dialogue", "_directory", "_loop", "login", "mechanism")
+    __slots__ = ("_dialogue", "_directory", "_pool", "login", "mechanism")
 
-    def __init__(self, mechanism: str, hostname: str, directory: Directory, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, mechanism: str, hostname: str, directory: Directory, pool: PasswordPool) -> None:
         """The mechanism is one that was offered."""
         self._directory = directory
-        self._loop = loop
+        self._pool = pool
         self.mechanism: Final = mechanism
         self.login = ""
         dialogue = open_dialogue(mechanism, Sources(self._keys_for, _cram_challenge(hostname)))
@@ -79,15 +80,15 @@ class Authentication:
     async def _verify(self, given: PasswordGiven) -> Result:
         account = self._directory.account_for_login(given.login)
         try:
-            await self._loop.run_in_executor(None, verify_password, account, given.password)
+            await self._pool.run(verify_password, account, given.password)
         except PasswordWrong:
             return replies.AUTH_FAILED
-        except PasswordUnverifiable:
+        except (PasswordUnverifiable, PoolBusy):
             return replies.AUTH_UNAVAILABLE
         if account is None:
             return replies.AUTH_FAILED
         if needs_rehash(account):
-            hashed = await self._loop.run_in_executor(None, hash_password, given.password)
+            hashed = await self._pool.run(hash_password, given.password)
             self._directory.accounts.store_rehash(account, hashed)
         return account
 

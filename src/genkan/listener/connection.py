@@ -229,6 +229,7 @@ class Connection(asyncio.Protocol):
         """Answer the session's question, now or when the answer is there."""
         if isinstance(answer, Reply):
             self._session.send_reply(answer)
+            self._check_guessing()
             return
         self._waiting = True
         self._start(self._give_later(answer))
@@ -302,10 +303,13 @@ class Connection(asyncio.Protocol):
         self._check_locked()
 
     def _on_auth_aborted(self, event: events.AuthAborted) -> None:
-        self._reception.authentication = None
-        if event.failed:
-            self._reception.auth_failed()
+        self._reception.auth_aborted(replies.AUTH_NOT_BASE64 if event.failed else replies.AUTH_CANCELLED)
         self._check_locked()
+
+    def _check_guessing(self) -> None:
+        """Who asks for one unknown address after the other is looking for the known ones."""
+        if self._reception.is_guessing:
+            self.close_with(replies.TOO_MANY_BAD_COMMANDS, "too many unknown addresses")
 
     def _check_locked(self) -> None:
         """After too many failed AUTHs this connection, too, is over."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from genkan.clock import Clock
     from genkan.directory.directory import Directory
+    from genkan.listener.password_pool import PasswordPool
     from genkan.maillog import MailLog
     from genkan.policy.chain import Chain
     from genkan.smtp import events
@@ -56,9 +57,11 @@ class House:
     message_ids: MessageIds
     log: MailLog
     clock: Clock
+    passwords: PasswordPool
     loop: asyncio.AbstractEventLoop
     lockout_failures: int
     lockout_time: timedelta
+    unknown_recipients: int
     transaction_time: float  # seconds
 
 
@@ -72,6 +75,7 @@ class Reception:
         "_message_id",
         "_scan",
         "_session",
+        "_unknown",
         "authentication",
         "facts",
         "locked",
@@ -86,6 +90,7 @@ class Reception:
         self.transaction: TransactionFacts | None = None
         self.authentication: Authentication | None = None
         self.locked = False
+        self._unknown = 0
         self._draft: Draft | None = None
         self._scan: HeaderScan | None = None
         self._message_id = ""
@@ -98,7 +103,8 @@ class Reception:
         house = self._house
         house.directory.renew()
         facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
-        return self._decide(house.chain.mail.decide(facts), lambda: self._mail_accepted(facts))
+        seen = {"reverse_path": "" if facts.reverse_path is None else str(facts.reverse_path)}
+        return self._decide(house.chain.mail.decide(facts), lambda: self._mail_accepted(facts), seen)
 
     def _mail_accepted(self, facts: TransactionFacts) -> Reply:
         self.transaction = facts
@@ -110,7 +116,8 @@ class Reception:
         house = self._house
         house.directory.renew()
         facts = RcptFacts(self._open(), event.forward_path, event.parameters)
-        return self._decide(house.chain.rcpt.decide(facts), lambda: self._rcpt_accepted(facts))
+        seen = {"forward_path": str(facts.forward_path)}
+        return self._decide(house.chain.rcpt.decide(facts), lambda: self._rcpt_accepted(facts), seen)
 
     def _rcpt_accepted(self, facts: RcptFacts) -> Reply:
         mailbox, parameters = facts.mailbox, facts.parameters
@@ -208,7 +215,7 @@ class Reception:
         """AUTH begins."""
         house = self._house
         house.directory.renew()
-        self.authentication = Authentication(event.mechanism, house.hostname, house.directory, house.loop)
+        self.authentication = Authentication(event.mechanism, house.hostname, house.directory, house.passwords)
         return self._auth_step(self.authentication.start(event.initial))
 
     def auth_response(self, octets: bytes) -> Answer:
@@ -231,13 +238,16 @@ class Reception:
         assert authentication is not None
         if isinstance(result, ReplyRow):
             return self._auth_refused(result, authentication)
+        if self._is_locked():  # by failures on other connections, while this one was asking
+            self.locked = True
+            return self._auth_refused(replies.AUTH_FAILED, authentication)
         self.facts.account = result
         self.facts.auth_failed = False
         self._house.log.authenticated(self.facts.client_address, str(result.address), authentication.mechanism)
         return self._say(replies.AUTH_OK)
 
     def _auth_refused(self, row: ReplyRow, authentication: Authentication) -> Reply:
-        detail = f"{authentication.mechanism} for {authentication.login or 'nobody'}"
+        detail = f"{authentication.mechanism} for {self._shown(authentication.login)}"
         if row is replies.AUTH_UNAVAILABLE:
             return self._refusal(Verdict("authentication", row, {"id": self._house.message_ids.next()}, detail))
         self.auth_failed()
@@ -250,7 +260,28 @@ class Reception:
         self.facts.auth_failed = True
         locks, client, now = house.directory.locks, self.facts.client_address, house.clock.now()
         locked = locks.record_failure(client, now, house.lockout_failures, house.lockout_time)
-        self.locked = locked or locks.locked_until(client, now) is not None
+        self.locked = locked or self._is_locked()
+
+    def auth_aborted(self, row: ReplyRow) -> None:
+        """The client has cancelled the dialogue, or said what is no base64: that is a failure too."""
+        self.authentication = None
+        if row is replies.AUTH_NOT_BASE64:
+            self.auth_failed()
+        self._house.log.refused(self.facts.client_address, row.name, "session", line="AUTH")
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether the client has named as many unknown addresses as one session may (`limits.unknown_recipients`)."""
+        return 0 < self._house.unknown_recipients <= self._unknown
+
+    def _is_locked(self) -> bool:
+        house = self._house
+        return house.directory.locks.locked_until(self.facts.client_address, house.clock.now()) is not None
+
+    def _shown(self, login: str) -> str:
+        """A login as the log may show it: people type their password there."""
+        known = "@" in login or self._house.directory.account_for_login(login) is not None
+        return login if known else "an unknown name"
 
     # VRFY and EXPN, where they are switched on.
 
@@ -281,31 +312,46 @@ class Reception:
 
     def _failure(self, row: ReplyRow, error: BaseException) -> Reply:
         error_id = self._message_id or new_error_id()
-        self._house.log.failure(error_id, error, client=self.facts.client_address, reply=row.name)
+        client, log = self.facts.client_address, self._house.log
+        if row is replies.STORAGE_FULL:
+            log.refused(client, row.name, "storage", id=error_id, detail=str(error))
+        else:
+            log.failure(error_id, error, client=client, reply=row.name)
         return self._say(row, id=error_id)
 
     def refused(self, row: ReplyRow, line: str) -> None:
         """The session itself refused a command: only the log is to be told."""
         self._house.log.refused(self.facts.client_address, row.name, "session", line=line)
 
-    def _decide(self, verdict: Verdict | Awaitable[Verdict | None] | None, accepted: Callable[[], Reply]) -> Answer:
+    def _decide(
+        self,
+        verdict: Verdict | Awaitable[Verdict | None] | None,
+        accepted: Callable[[], Reply],
+        seen: dict[str, str],
+    ) -> Answer:
         if verdict is None:
             return accepted()
         if isinstance(verdict, Verdict):
-            return self._refusal(verdict)
-        return self._decide_later(verdict, accepted)
+            return self._refusal(verdict, **seen)
+        return self._decide_later(verdict, accepted, seen)
 
-    async def _decide_later(self, verdict: Awaitable[Verdict | None], accepted: Callable[[], Reply]) -> Reply:
+    async def _decide_later(
+        self, verdict: Awaitable[Verdict | None], accepted: Callable[[], Reply], seen: dict[str, str]
+    ) -> Reply:
         decided = await verdict
-        return accepted() if decided is None else self._refusal(decided)
+        return accepted() if decided is None else self._refusal(decided, **seen)
 
-    def _refusal(self, verdict: Verdict) -> Reply:
+    def _refusal(self, verdict: Verdict, **seen: object) -> Reply:
+        """The words of an objection, and the line of the log: with the envelope as far as it is known, and what was `seen`."""
         assert verdict.row is not None
+        self._unknown += verdict.row is replies.USER_UNKNOWN
         reply = self._say(verdict.row, **verdict.fields)
         transaction = self.transaction
         reverse_path = None if transaction is None else str(transaction.reverse_path or "")
         details = {"detail": verdict.detail, "reverse_path": reverse_path, "id": self._message_id or None}
-        self._house.log.refused(self.facts.client_address, reply.name, verdict.check, **(details | verdict.fields))
+        self._house.log.refused(
+            self.facts.client_address, reply.name, verdict.check, **(details | verdict.fields | seen)
+        )
         return reply
 
     def _say(self, row: ReplyRow, **fields: str) -> Reply:

@@ -44,6 +44,8 @@ class Supervisor:
         self._clock = clock
         self._count = LocalCount(SessionLimits(config.limits.sessions, config.limits.sessions_per_client))
         self._stopping = asyncio.Event()
+        for settings in config.listener:  # sockets of ours may share a port with each other, not with another server's
+            bind(settings.address, shared=False).close()
         self._seats = [
             Seat(number, [bind(settings.address, shared=True) for settings in config.listener])
             for number in range(1, config.workers + 1)

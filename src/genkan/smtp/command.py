@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_HELLO_DOMAIN: Final = 255  # octets; RFC 5321, 4.5.3.1.2
 MAX_ENVID: Final = 100  # characters; RFC 3461, 4.4
 MAX_ORIGINAL: Final = 500  # characters; RFC 3461, 4.2
+WEB_VERBS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "HOST:", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Whoever says these speaks HTTP; the lines that follow may be somebody's mail, sent through a browser that was led here."""
 MAX_ECHO: Final = 64  # characters of an unknown word that a reply repeats
 
 
@@ -189,7 +191,7 @@ def parse_command(line: bytes, *, smtputf8_allowed: bool) -> Command | Refusal:
     verb = word.upper()
     parser = _PARSERS.get(verb)
     if parser is None:
-        return Refusal(replies.COMMAND_UNRECOGNIZED, {"command": word[:MAX_ECHO]})
+        return Refusal(replies.COMMAND_UNRECOGNIZED, {"command": word[:MAX_ECHO]}, fatal=verb in WEB_VERBS)
     try:
         return parser(argument.lstrip(" "), smtputf8_allowed)
     except _Refused as refused:

@@ -5,24 +5,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from genkan.smtp.command import KNOWN_VERBS
+from genkan.smtp.command import KNOWN_VERBS, WEB_VERBS
 
 MAX_LOGGED: Final = 200  # octets of a refused line that the log shows
-_MOST_OF_A_WORD: Final = 8  # characters of an unknown command that the log shows
+_WITH_ARGUMENT: Final = frozenset({b"MAIL", b"RCPT", b"VRFY", b"EXPN"})
+_BARE: Final = (
+    KNOWN_VERBS | {verb.encode() for verb in WEB_VERBS} | {b"ETRN", b"LHLO", b"TURN", b"XCLIENT", b"XFORWARD"}
+)
 
 
 def loggable(line: bytes) -> str:
-    """A command line as the log may show it, at most 200 octets of it.
+    """A command line as the log may show it: addresses, and verbs.
 
-    Of AUTH the verb only, for its argument may be a password; of an unknown command not even that unless it looks like
-    a word: clients that lose their place send credentials as commands.
+    Clients that lose their place send credentials as commands, and people type them; so nothing else of a line is shown.
     """
-    word = line.partition(b" ")[0]
-    verb = word.upper()
-    if verb == b"AUTH":
-        return "AUTH"
-    if verb in KNOWN_VERBS:
+    verb = line.partition(b" ")[0].upper()
+    if verb in _WITH_ARGUMENT:
         return line[:MAX_LOGGED].decode("utf-8", "replace")
-    if word.isalpha() and len(word) <= _MOST_OF_A_WORD and word in {verb, word.lower()}:
-        return word.decode("ascii")
-    return f"{len(line)} octets"
+    return verb.decode("ascii") if verb in _BARE else f"{len(line)} octets"

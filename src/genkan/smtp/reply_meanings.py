@@ -43,7 +43,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "feeds single octets.",
     ),
     "TOO_MANY_BAD_COMMANDS": Meaning(
-        "The client sent `limits.commands` commands in a row that could not be accepted.",
+        "The client sent `limits.commands` commands in a row that could not be accepted, or named as many unknown addresses "
+        "as `limits.unknown_recipients` allows in a session.",
         "The client is repaired; whoever guesses addresses or passwords is meant to meet this.",
     ),
     "SHUTTING_DOWN": Meaning(

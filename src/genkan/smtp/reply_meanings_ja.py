@@ -33,7 +33,7 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "クライアントはより速い回線で再送する。管理者は、わずかずつしか送らないクライアントがないか調べる。",
     ),
     "TOO_MANY_BAD_COMMANDS": Meaning(
-        "受け付けられない命令が `limits.commands` 回続いた。",
+        "受け付けられない命令が `limits.commands` 回続いたか、存在しないアドレスが `limits.unknown_recipients` 回指定された。",
         "クライアントを修正する。宛先やパスワードを推測する相手への対策でもある。",
     ),
     "SHUTTING_DOWN": Meaning(

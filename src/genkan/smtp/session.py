@@ -235,7 +235,7 @@ class Session:
     def _refuse_line(self, refusal: Refusal, line: bytes) -> Event:
         event = self._refuse(refusal.row, loggable(line), **refusal.fields)
         if refusal.fatal:
-            self._close("a chunk of unknown size")
+            self._close("what follows is no SMTP")
         return event
 
     def _out_of_sequence(self, parsed: Command, row: ReplyRow, line: bytes) -> Event | None:
@@ -408,7 +408,7 @@ class Session:
         if chunk.refusal is not None:
             self._out.append(chunk.refusal.octets)
             self._count_bad_command()
-            return None
+            return events.Refused(replies.CATALOGUE[chunk.refusal.name], "BDAT")
         assert self._gate is not None
         if chunk.last:
             return self._content_event(self._gate.finish())
