@@ -188,6 +188,17 @@ def test_a_deferred_recipient_is_tried_again_by_the_schedule(office: Office) -> 
         office.advance(delay * 1.1)
 
 
+def test_what_is_due_now_or_in_an_instant_is_looked_for_without_a_fault(office: Office) -> None:
+    def look() -> None:  # uvloop gives another kind of handle for the shortest waits
+        for step in (timedelta(0), timedelta(microseconds=1), timedelta(seconds=1)) * 2:
+            office.dispatcher._look_at(office.clock.now() + step)
+
+    office.opened.loop.call_soon(look)
+    office.accept(1, ANN)
+    office.until_empty()
+    assert len(office.mail("ann")) == 1
+
+
 def test_mail_beyond_its_time_stays_and_is_tried_at_the_last_interval(office: Office) -> None:
     office.accept(1, EVE)
     office.until_logged("deferred", 1)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import apsw
+import uvloop
 
 from genkan.message.envelope import Envelope, Recipient
 from genkan.smtp.address import Mailbox
@@ -107,7 +108,7 @@ class SpoolOnLoop:
 @contextmanager
 def open_spool_on_loop(folder: Path, limits: SpoolLimits | None = None) -> Iterator[SpoolOnLoop]:
     """The spool in `folder` for the block; what was submitted is finished, and told, at its end."""
-    with closing(asyncio.new_event_loop()) as loop:
+    with closing(uvloop.new_event_loop()) as loop:
         spool = Spool(folder, limits or SpoolLimits(), loop)
         try:
             yield SpoolOnLoop(spool, loop)
