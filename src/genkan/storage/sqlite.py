@@ -41,7 +41,9 @@ def open_database(path: Path, *, read_only: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=flags)
         try:
             _configure(connection)
-            if not read_only:
+            if read_only:
+                _patiently(connection, "SELECT count(*) FROM sqlite_schema")
+            else:
                 _use_wal(connection, path)
         except BaseException:
             connection.close()
@@ -144,18 +146,20 @@ def _configure(connection: apsw.Connection) -> None:
 
 
 def _use_wal(connection: apsw.Connection, path: Path) -> None:
-    # Two processes that open a new file together can refuse each other at once, without SQLite's own patience.
+    if _patiently(connection, "PRAGMA journal_mode = WAL") != "wal":
+        raise StorageError(f"{path}: write-ahead logging is not possible here, put it on a local file system")
+
+
+def _patiently(connection: apsw.Connection, statement: str) -> object:
+    """The first use of a database: SQLite refuses it at once, without its own patience, while another process opens or closes."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").get
-            break
+            return connection.execute(statement).get
         except apsw.BusyError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    if mode != "wal":
-        raise StorageError(f"{path}: write-ahead logging is not possible here, put it on a local file system")
 
 
 def _check_version(connection: apsw.Connection, schema: str, newest: int) -> int:
