@@ -66,11 +66,6 @@ class Mailbox(NamedTuple):
             return Mailbox(local_part.lower(), fold_domain(self.domain))
         return Mailbox(_fold_text(local_part), fold_domain(self.domain))
 
-    @property
-    def is_ascii(self) -> bool:
-        """Whether a next hop without SMTPUTF8 could be given this mailbox (RFC 6531, 3.2)."""
-        return self.local_part.isascii() and self.domain.isascii()
-
 
 @lru_cache(maxsize=4096)  # a path is written several times in the life of a message
 def _wire_form(mailbox: Mailbox) -> str:
