@@ -12,8 +12,8 @@ from typing import Final
 
 from tests.support.sources import PACKAGE, parameters, sources
 
-OUTSIDE: Final = {"", "config", "config_values", "config_errors", "clock", "maillog", "main", "__main__"}
-SHARED: Final = {"clock", "maillog"}
+OUTSIDE: Final = {"", "findings", "config", "config_values", "config_errors", "clock", "maillog", "main", "__main__"}
+SHARED: Final = {"clock", "maillog", "findings"}
 
 MAY_IMPORT: Final = {
     "smtp": set[str](),
@@ -21,7 +21,12 @@ MAY_IMPORT: Final = {
     "storage": {"message"},
     "directory": {"storage", "message", "smtp.address"},
     "spool": {"storage", "message", "smtp.address", "directory.message_ids"},
-    "policy": {"smtp", "message", "directory", "config", *SHARED},
+    "rules": {"message", "smtp.address", "findings"},
+    "dns": {"config_values", *SHARED},
+    "scanner": set(SHARED),
+    "record": {"message", "smtp.address", *SHARED},
+    "policy": {"smtp", "message", "rules", "directory", "record", "dns", "config", *SHARED},
+    "epost": {"rules", "directory", "smtp.address", "message", "findings"},
     "delivery": {"spool", "message", "smtp", "directory", "storage", *SHARED},
     "listener": {
         "smtp",
@@ -29,6 +34,8 @@ MAY_IMPORT: Final = {
         "policy",
         "spool",
         "directory",
+        "record",
+        "scanner",
         "storage.engine",
         "config",
         "config_values",
@@ -38,11 +45,17 @@ MAY_IMPORT: Final = {
         "spool",
         "directory",
         "policy",
+        "rules",
+        "record",
+        "epost",
+        "message",
         "smtp",
         "storage.engine",
         "config",
         "config_values",
         "config_errors",
+        "findings",
+        "clock",
         "main",
         "",
     },

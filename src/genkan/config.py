@@ -154,6 +154,15 @@ class Limits(_Table):
     recipients_held: Count = Field(
         default=10000, ge=100, le=100000, description="most recipients of one transaction; more are to come in another"
     )
+    connections_per_client: Count = Field(
+        default=0, ge=0, description="connections of one client address within connection_window; more lock it; 0 = off"
+    )
+    connection_window: Duration = Field(
+        default=timedelta(minutes=1), ge=SECOND, description="see connections_per_client"
+    )
+    connection_lockout: Duration = Field(
+        default=timedelta(minutes=15), ge=SECOND, description="how long a client that connects too often stays locked"
+    )
     transaction_time: Duration = Field(
         default=timedelta(hours=1),
         ge=SECOND,
@@ -175,9 +184,9 @@ class Auth(_Table):
     sender_trust: Annotated[Literal[1, 2, 3], BeforeValidator(_level)] = Field(
         default=1, description="1: any account may send; 2: its reverse-path must be its own; 3: its From field as well"
     )
-    unauthenticated_accounts: Literal["nowhere", "anywhere"] = Field(
+    unauthenticated_accounts: Literal["nowhere", "trusted", "anywhere"] = Field(
         default="nowhere",
-        description='where mail of a local sender that has not authenticated may go; "anywhere" invites forgery',
+        description='where local senders without a password may send to; "trusted": from clients with a rule in effect.dat',
     )
     lockout_failures: Count = Field(
         default=10, ge=0, description="failed AUTH commands of one client address before it is locked out; 0 = never"
@@ -221,11 +230,94 @@ class Spool(_Table):
     )
 
 
+class Filter(_Table):
+    """The content filter: the rule document mail.dat, and a virus scanner."""
+
+    enabled: Switch = Field(default=True, description="obey mail.dat, the server's and those of accounts")
+    exempt: Networks = Field(
+        default=("127.0.0.0/8",), validate_default=True, description="clients whose mail is not filtered"
+    )
+    text_size: Size = Field(
+        default=MB, ge=4 * KB, le=64 * MB, description="octets of decoded text that are looked at, for each message"
+    )
+    account_refusal: Literal["recipient", "message"] = Field(
+        default="recipient",
+        description='an account\'s mail.dat refuses for that "recipient", or, as the product does, the whole "message"',
+    )
+    scanner: Annotated[str, BeforeValidator(values.parse_scanner), Expect(values.SCANNER)] = Field(
+        default="", description='clamd: "127.0.0.1:3310" or "unix:/run/clamav/clamd.ctl"; "" = none'
+    )
+    scanner_timeout: Duration = Field(
+        default=timedelta(seconds=60), ge=SECOND, le=timedelta(minutes=10), description="longest wait for the scanner"
+    )
+    scanner_failure: Literal["defer", "accept"] = Field(
+        default="defer", description="what becomes of mail when the scanner cannot be asked"
+    )
+
+
+class Approval(_Table):
+    """Mail that waits for a person, and copies in the quarantine."""
+
+    deadline: Duration = Field(
+        default=timedelta(hours=24), ge=timedelta(minutes=1), description="how long mail waits for its approver"
+    )
+    verdict: Literal["approve", "reject"] = Field(
+        default="reject", description="what becomes of it then, unless its rule says otherwise"
+    )
+    notify: Switch = Field(default=True, description="tell approvers by mail what waits for them")
+    quarantine: Duration = Field(
+        default=timedelta(days=30), ge=timedelta(hours=1), description="how long quarantined mail is kept"
+    )
+    url: Annotated[str, Field(pattern=r"^(https?://[!-~]{1,200})?$"), Expect('a URL such as "https://mx.in.test"')] = (
+        Field(
+            default="",
+            description='where the links in those mails lead, such as "https://mx.in.test/approval"; "" = no links',
+        )
+    )
+
+
+class Dns(_Table):
+    """Whom to ask about names."""
+
+    servers: Annotated[
+        tuple[ListenAddress, ...],
+        BeforeValidator(_list_of(values.parse_server_address, "servers")),
+        Expect('a list of servers such as ["192.0.2.53:53"]'),
+    ] = Field(default=(), description="IP:port of the servers to ask; empty: the system's")
+    timeout: Duration = Field(
+        default=timedelta(seconds=2),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(minutes=1),
+        description="longest wait for an answer",
+    )
+
+
+class Record(_Table):
+    """The record of verdicts that `genkan explain` and `genkan whatif` read."""
+
+    enabled: Switch = Field(default=True, description="keep it")
+    age: Duration = Field(default=timedelta(days=14), ge=timedelta(hours=1), description="older entries are deleted")
+    size: Size = Field(default=GB, ge=MB, le=1024 * GB, description="most octets on the disk; the oldest go first")
+    header_size: Size = Field(
+        default=4 * KB, le=MB, description="octets of each header section that are kept, to try mail.dat on; 0 = none"
+    )
+
+
+class Log(_Table):
+    """Logs beside the mail log, in the product's formats."""
+
+    acceptlog: OptionalPath = Field(default=None, description="folder for a file a day with each connection")
+    inlog: OptionalPath = Field(default=None, description="folder for a file a day with each accepted recipient")
+
+
 class Delivery(_Table):
     """Where accepted mail goes."""
 
     maildir: Annotated[str, BeforeValidator(values.parse_maildir_template), Expect("a path with {local_part}")] = Field(
         default="mail/{domain}/{local_part}", description="Maildir of an account"
+    )
+    handoff: OptionalPath = Field(
+        default=None, description='folder "incoming" of an E-POST server that is given all mail instead'
     )
     paused: Switch = Field(default=False, description="true: keep everything in the queue")
     retry: Durations = Field(
@@ -264,6 +356,11 @@ class Config(_Table):
     limits: Limits = Limits()
     auth: Auth = Auth()
     smtp: Smtp = Smtp()
+    filter: Filter = Filter()
+    approval: Approval = Approval()
+    dns: Dns = Dns()
+    record: Record = Record()
+    log: Log = Log()
     directory: Directory = Directory()
     spool: Spool = Spool()
     delivery: Delivery = Delivery()

@@ -20,6 +20,7 @@ SIZE: Final = 'a size such as "25MB", "64KB" or a whole number of octets'
 DURATION: Final = 'a duration such as "90s", "5m", "2h", "5d" or a whole number of seconds'
 NETWORK: Final = 'a network such as "192.0.2.0/24", "2001:db8::/32" or one address'
 LISTEN_ADDRESS: Final = 'an address with a port such as "127.0.0.1:2525" or "[::1]:25"'
+SCANNER: Final = 'an address with a port such as "127.0.0.1:3310", or "unix:" and a path'
 HOST_NAME: Final = 'a host name such as "mx.example.test"'
 DATE: Final = "a date without quotes such as 2030-01-31"
 TEXT: Final = "printable ASCII text, 1 to 200 characters"
@@ -140,6 +141,31 @@ def parse_listen_address(value: object) -> ListenAddress:
         except ValueError:
             raise unfit(LISTEN_ADDRESS, value) from None
     return ListenAddress(host, int(match[3]))
+
+
+def parse_server_address(value: object) -> ListenAddress:
+    """As `parse_listen_address`, for a server to ask: an IP address, and a port that is not 0."""
+    address = parse_listen_address(value)
+    try:
+        ip_address(address.host)
+    except ValueError:
+        raise unfit(LISTEN_ADDRESS, value) from None
+    if not address.port:
+        raise unfit(LISTEN_ADDRESS, value)
+    return address
+
+
+def parse_scanner(value: object) -> str:
+    """Where a virus scanner listens: `IP:port`, `unix:PATH`, or "" for none."""
+    if not isinstance(value, str):
+        raise unfit(SCANNER, value)
+    path = value.removeprefix("unix:")
+    if not value or (path != value and path and path.isprintable()):
+        return value
+    try:
+        return str(parse_server_address(value))
+    except ValueError:
+        raise unfit(SCANNER, value) from None
 
 
 def parse_host_name(value: object) -> str:

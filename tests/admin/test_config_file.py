@@ -75,6 +75,9 @@ def test_what_is_not_set_is_shown_as_a_comment() -> None:
         "# expires = 2030-01-31",
         '# certificate = "tls/cert.pem"',
         '# key = "tls/key.pem"',
+        '# acceptlog = "folder"',
+        '# inlog = "folder"',
+        '# handoff = "folder"',
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from genkan.admin.findings import Level
+from genkan.findings import Level
 from genkan.admin.output import moment_text, plain, printable, table
 from genkan.smtp.address import Mailbox
 

@@ -16,9 +16,9 @@ from genkan.admin.check_machine import (
     check_ports,
     open_file_limit,
 )
-from genkan.admin.findings import Finding, error, note, warning
 from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
+from genkan.findings import Finding, error, note, warning
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
 from genkan.storage.engine import StorageError

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
-from genkan.admin.findings import Finding, error, note, warning
+from genkan.findings import Finding, error, note, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,12 +16,12 @@ from genkan import __version__
 from genkan.admin.check import findings_of
 from genkan.admin.cli_directory import account, alias, domain, lock
 from genkan.admin.cli_queue import queue
-from genkan.admin.findings import Finding, Level, error
 from genkan.admin.init import DEFAULT_LISTENERS, create_installation
 from genkan.admin.invocation import Commands, Invocation, pass_invocation
 from genkan.admin.output import Output, with_json
 from genkan.config import ConfigError, Listener
 from genkan.config_values import parse_host_name, parse_listen_address
+from genkan.findings import Finding, Level, error
 
 ROLES: Final = ("smtp", "submission", "submissions")
 

@@ -27,6 +27,7 @@ _HEAD: Final = """\
 # `genkan check` says what is wrong or dangerous here.
 """
 _UNSET: Final = {"expires": "2030-01-31", "certificate": '"tls/cert.pem"', "key": '"tls/key.pem"'}
+_UNSET_FOLDER: Final = '"folder"'
 
 
 def config_text(config: Config) -> str:
@@ -62,7 +63,7 @@ def _settings(table: BaseModel) -> Iterator[str]:
 
 def _setting(name: str, field: FieldInfo, value: object) -> str:
     if value is None:
-        return f"# {name} = {_UNSET[name]}"
+        return f"# {name} = {_UNSET.get(name, _UNSET_FOLDER)}"
     return f"{name} = {toml_value(value, is_size=Expect(SIZE) in field.metadata)}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `genkan check` says: one finding, and how bad it is (pure)."""
+"""What is wrong or dangerous in settings and rule documents: one finding, and how bad it is (pure)."""
 
 from __future__ import annotations
 
