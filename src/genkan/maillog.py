@@ -14,6 +14,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
@@ -25,7 +27,8 @@ _MOMENT: Final = 0.02  # seconds
 _PATIENCE: Final = 2.0  # seconds
 _MOST_WAITING: Final = 8 * 1024 * 1024  # octets
 
-_encode: Final = json.JSONEncoder(ensure_ascii=True, default=str).encode
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+_encode_ascii: Final = json.JSONEncoder(ensure_ascii=True, default=str).encode
 
 
 class LogStream:
@@ -69,7 +72,7 @@ class LogStream:
                 self._lost += len(lines)
                 return
             if self._lost:
-                octets += b'{"event": "log lines lost", "lines": %d}\n' % self._lost
+                octets += b'{"event":"log lines lost","lines":%d}\n' % self._lost
                 self._lost = 0
             self._waiting += len(octets)
         self._queue.put(octets)
@@ -144,9 +147,11 @@ class MailLog:
 
     def _write(self, event: str, details: dict[str, object]) -> None:
         time = self._clock.now().isoformat(timespec="milliseconds")
-        # Beyond ASCII all is escaped: no control character of any kind reaches a terminal.
-        line = f'{{"time": "{time}", "event": "{event}"{", " if details else ""}{_encode(details)[1:]}\n'
-        self._stream.write(line.encode("ascii"))
+        octets = _encode(details)
+        if not octets.isascii():  # beyond ASCII all is escaped: no control character of any kind reaches a terminal
+            octets = _encode_ascii(details).encode()
+        head = f'{{"time":"{time}","event":"{event}"{"," if details else ""}'
+        self._stream.write(b"%b%b\n" % (head.encode(), octets[1:]))
 
 
 _MOST_RECIPIENTS: Final = 100

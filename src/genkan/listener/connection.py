@@ -15,7 +15,7 @@ from genkan.listener.tls import tls_summary
 from genkan.policy.facts import ConnectionFacts
 from genkan.policy.verdict import Verdict
 from genkan.smtp import events, replies
-from genkan.smtp.events import NEED_DATA, Signal
+from genkan.smtp.events import NEED_DATA, SEND
 from genkan.smtp.reply import Reply
 from genkan.smtp.sequence import State
 from genkan.smtp.session import Session
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from genkan.listener.door import Door
-    from genkan.smtp.events import Event
+    from genkan.smtp.events import Event, Signal
     from genkan.smtp.reply import ReplyRow
 
 MOST_BUFFERED: Final = 64 * 1024  # octets a client may send ahead while an answer is waited for
@@ -196,11 +196,10 @@ class Connection(asyncio.Protocol):
         try:
             while not self._waiting:
                 event = session.next_event()
-                if isinstance(event, Signal):
-                    if event is NEED_DATA or not self._make_room():
-                        break
-                    continue
-                _ANSWERS[type(event)](self, event)
+                if event is NEED_DATA or (event is SEND and not self._make_room()):
+                    break
+                if event is not SEND:
+                    _ANSWERS[type(event)](self, event)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
             return
@@ -229,7 +228,8 @@ class Connection(asyncio.Protocol):
         """Answer the session's question, now or when the answer is there."""
         if isinstance(answer, Reply):
             self._session.send_reply(answer)
-            self._check_guessing()
+            if answer.code >= 400:
+                self._check_guessing()
             return
         self._waiting = True
         self._start(self._give_later(answer))
@@ -456,8 +456,8 @@ def _address_of(transport: asyncio.BaseTransport) -> str:
     return address.removeprefix("::ffff:") if address.count(".") == 3 else address.partition("%")[0]
 
 
-_ANSWERS: Final[dict[type, Callable[[Connection, Event], None]]] = cast(
-    "dict[type, Callable[[Connection, Event], None]]",
+_ANSWERS: Final[dict[type, Callable[[Connection, Event | Signal], None]]] = cast(
+    "dict[type, Callable[[Connection, Event | Signal], None]]",
     {
         events.MailRequested: Connection._on_mail,
         events.RcptRequested: Connection._on_rcpt,

@@ -103,8 +103,11 @@ class Reception:
         house = self._house
         house.directory.renew()
         facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
+        verdict = house.chain.mail.decide(facts)
+        if verdict is None:
+            return self._mail_accepted(facts)
         seen = {"reverse_path": "" if facts.reverse_path is None else str(facts.reverse_path)}
-        return self._decide(house.chain.mail.decide(facts), lambda: self._mail_accepted(facts), seen)
+        return self._decide(verdict, lambda: self._mail_accepted(facts), seen)
 
     def _mail_accepted(self, facts: TransactionFacts) -> Reply:
         self.transaction = facts
@@ -116,8 +119,10 @@ class Reception:
         house = self._house
         house.directory.renew()
         facts = RcptFacts(self._open(), event.forward_path, event.parameters)
-        seen = {"forward_path": str(facts.forward_path)}
-        return self._decide(house.chain.rcpt.decide(facts), lambda: self._rcpt_accepted(facts), seen)
+        verdict = house.chain.rcpt.decide(facts)
+        if verdict is None:
+            return self._rcpt_accepted(facts)
+        return self._decide(verdict, lambda: self._rcpt_accepted(facts), {"forward_path": str(facts.forward_path)})
 
     def _rcpt_accepted(self, facts: RcptFacts) -> Reply:
         mailbox, parameters = facts.mailbox, facts.parameters
@@ -325,12 +330,10 @@ class Reception:
 
     def _decide(
         self,
-        verdict: Verdict | Awaitable[Verdict | None] | None,
+        verdict: Verdict | Awaitable[Verdict | None],
         accepted: Callable[[], Reply],
         seen: dict[str, str],
     ) -> Answer:
-        if verdict is None:
-            return accepted()
         if isinstance(verdict, Verdict):
             return self._refusal(verdict, **seen)
         return self._decide_later(verdict, accepted, seen)

@@ -30,7 +30,10 @@ FactsIn_contra = TypeVar("FactsIn_contra", contravariant=True)
 
 
 class Check(Protocol[FactsIn_contra]):
-    """One question of policy about one stage's facts."""
+    """One question of policy about one stage's facts.
+
+    A check whose settings leave it nothing to ask says so by an attribute `needed` that is false; it is left out.
+    """
 
     name: str
 
@@ -44,14 +47,16 @@ class Stage(Generic[Facts]):
 
     def __init__(self, *checks: Check[Facts]) -> None:
         """The first in the list speaks first."""
-        self._checks = checks
+        self._checks = tuple(check.check for check in checks if getattr(check, "needed", True))
 
     def decide(self, facts: Facts) -> Verdict | Awaitable[Verdict | None] | None:
         """The first objection, `None` if there is none; an awaitable of that once a check has to wait."""
-        for number, check in enumerate(self._checks):
-            answer = check.check(facts)
+        for check in self._checks:
+            answer = check(facts)
             if answer is not None:
-                return answer if isinstance(answer, Verdict) else self._decide_later(answer, number + 1, facts)
+                if isinstance(answer, Verdict):
+                    return answer
+                return self._decide_later(answer, self._checks.index(check) + 1, facts)
         return None
 
     async def _decide_later(self, answer: Awaitable[Verdict | None], following: int, facts: Facts) -> Verdict | None:
@@ -59,7 +64,7 @@ class Stage(Generic[Facts]):
         for check in self._checks[following:]:
             if verdict is not None:
                 return verdict
-            given = check.check(facts)
+            given = check(facts)
             verdict = given if given is None or isinstance(given, Verdict) else await given
         return verdict
 

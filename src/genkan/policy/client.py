@@ -25,6 +25,7 @@ class TrialPeriod:
         """`now` gives the present moment, aware."""
         self._expires = expires
         self._now = now
+        self.needed = expires is not None
 
     def check(self, _connection: ConnectionFacts) -> Verdict | None:
         """Refuse once the period is over."""

@@ -26,7 +26,7 @@ class DeclaredSize:
     name = "declared-size"
 
     def __init__(self, limit: int) -> None:
-        """`limit` is `limits.message_size` in octets, 0: none."""
+        """`limit` is `limits.message_size` in octets."""
         self._limit = limit
 
     def check(self, transaction: TransactionFacts) -> Verdict | None:

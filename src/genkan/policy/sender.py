@@ -106,12 +106,12 @@ class SenderTrust:
 
     def __init__(self, level: int) -> None:
         """`level` is the setting `auth.sender_trust`."""
-        self._level = level
+        self.needed = level >= 2
 
     def check(self, transaction: TransactionFacts) -> Verdict | None:
         """Refuse the address of somebody else; an alias of the account is its own."""
         account = transaction.connection.account
-        if self._level < 2 or account is None or transaction.reverse_path is None:
+        if account is None or transaction.reverse_path is None:
             return None
         if transaction.sender_account is not None and transaction.sender_account.id == account.id:
             return None
@@ -127,13 +127,13 @@ class FromFieldTrust:
 
     def __init__(self, level: int, directory: Directory) -> None:
         """`level` is the setting `auth.sender_trust`."""
-        self._level = level
+        self.needed = level >= 3
         self._directory = directory
 
     def check(self, content: ContentFacts) -> Verdict | None:
         """Refuse a From field that names no address of the authenticated account."""
         account = content.transaction.connection.account
-        if self._level < 3 or account is None:
+        if account is None:
             return None
         header = content.header
         author = author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None

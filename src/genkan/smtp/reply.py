@@ -6,6 +6,7 @@ RFC 5321, 4.2 (replies), RFC 2034 (enhanced codes). The words themselves are in 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_FIELD: Final = re.compile(r"\{(\w+)\}")
 MAX_REPLY_LINE: Final = 512  # octets with CRLF; RFC 5321, 4.5.3.1.5
 
 
@@ -115,18 +117,22 @@ class Wordbook:
         return b"".join([*map(more_to_come, replies[:-1]), replies[-1]])
 
     def _filled(self, row: ReplyRow, fields: dict[str, str], *, utf8: bool) -> Reply:
-        template = self._templates.get(row.name)
-        if template is None:
-            wording = row.in_profile(self.profile)
-            enhanced = f"{wording.enhanced} " if wording.enhanced else ""
-            template = self._templates[row.name] = (wording.code, f"{wording.code} {enhanced}{wording.text}\r\n")
+        code, template = self._templates.get(row.name) or self._template(row)
         for name, value in fields.items():
-            if not value.isascii() or not value.isprintable():
+            if not (value.isascii() and value.isprintable()):
                 fields[name] = safe_field(value, utf8=utf8)
-        line = template[1].format_map(fields).encode()
+        line = (template % fields).encode()
         if len(line) > MAX_REPLY_LINE:
             line = line[: MAX_REPLY_LINE - 2].decode("utf-8", "ignore").encode() + b"\r\n"
-        return Reply(row.name, template[0], line)
+        return Reply(row.name, code, line)
+
+    def _template(self, row: ReplyRow) -> tuple[int, str]:
+        """The row's code and its line for the operator `%`, which costs half of what `format` does."""
+        wording = row.in_profile(self.profile)
+        enhanced = f"{wording.enhanced} " if wording.enhanced else ""
+        text = _FIELD.sub(r"%(\1)s", wording.text.replace("%", "%%"))
+        template = self._templates[row.name] = (wording.code, f"{wording.code} {enhanced}{text}\r\n")
+        return template
 
 
 def more_to_come(line: bytes) -> bytes:

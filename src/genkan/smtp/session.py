@@ -69,7 +69,7 @@ class Session:
         self._input = InputBuffer(rules.bare_newline)
         self._out: list[bytes] = []
         self._mode = Mode.COMMANDS
-        self._question: type[Event] | None = None
+        self._question: type[Event | Signal] | None = None
         self._news: list[Event] = []
         self._gate: ContentGate | None = None
         self._dots: DotReader | None = None
@@ -119,16 +119,18 @@ class Session:
             raise MisuseError(msg)
         while True:
             if self._news:
-                return self._asked(self._news.pop(0))
-            if not self._input.size and self._mode is not Mode.CHUNK:
+                found: Event | Signal | None = self._news.pop(0)
+            elif not self._input.size and self._mode is not Mode.CHUNK:
                 return NEED_DATA
-            if len(self._out) > MOST_REPLIES:
+            elif len(self._out) > MOST_REPLIES:
                 return SEND
-            found = _READERS[self._mode](self)
-            if isinstance(found, Signal):
-                return found
+            else:
+                found = _READERS[self._mode](self)
             if found is not None:
-                return self._asked(found)
+                kind = type(found)
+                if kind in _ANSWERS:
+                    self._question = kind
+                return found
 
     def send_reply(self, reply: Reply) -> None:
         """Answer the open question. Raises `MisuseError` when there is none."""
@@ -421,11 +423,6 @@ class Session:
 
     def _next_nothing(self) -> Signal:
         return NEED_DATA
-
-    def _asked(self, event: Event) -> Event:
-        if type(event) in _ANSWERS:
-            self._question = type(event)
-        return event
 
     def _say(self, row: ReplyRow, **fields: str) -> None:
         self._out.append(self._rules.wordbook.reply(row, **fields).octets)

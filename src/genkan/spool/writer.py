@@ -115,6 +115,7 @@ class Writer:
         self._collected: list[Job | ExtentWrite] = []
         self._queue: SimpleQueue[list[Job | ExtentWrite] | None] = SimpleQueue()
         self._busy = False  # the thread has work; what is asked for meanwhile is its next batch
+        self._turns = 1  # of the event loop, before the next batch is handed over
         self._unsynced: dict[int, set[ExtentOwner]] = {}
         self._thread = threading.Thread(target=self._work, name="spool-writer", daemon=True)
 
@@ -122,10 +123,10 @@ class Writer:
         """Ask for something, on the event loop."""
         self._collected.append(work)
         if len(self._collected) == 1 and not self._busy:
-            self._turn(_TURNS)
+            self._turn(self._turns)
 
     def _turn(self, left: int) -> None:
-        """Hand over after a few turns of the loop: no wait where it has nothing else to do, a larger batch where it has."""
+        """Hand over after a few turns of the loop when the batch before was of several: then this one grows, too."""
         if left:
             self._loop.call_soon(self._turn, left - 1)
         else:
@@ -134,6 +135,7 @@ class Writer:
     def _hand_over(self) -> None:
         if self._collected:
             self._busy = True
+            self._turns = _TURNS if len(self._collected) > 1 else 1
             self._queue.put(self._collected)
             self._collected = []
 
@@ -173,7 +175,7 @@ class Writer:
         """On the event loop. What one of them raises is the loop's to report; all others are told nevertheless."""
         self._busy = False
         if self._collected:
-            self._turn(_TURNS)
+            self._turn(self._turns)
         try:
             for write in writes:
                 write.owner.written(write.octets)
