@@ -12,8 +12,19 @@ from typing import Final
 
 from tests.support.sources import PACKAGE, parameters, sources
 
-OUTSIDE: Final = {"", "findings", "config", "config_values", "config_errors", "clock", "maillog", "main", "__main__"}
-SHARED: Final = {"clock", "maillog", "findings"}
+OUTSIDE: Final = {
+    "",
+    "findings",
+    "product_logs",
+    "config",
+    "config_values",
+    "config_errors",
+    "clock",
+    "maillog",
+    "main",
+    "__main__",
+}
+SHARED: Final = {"clock", "maillog", "product_logs", "findings"}
 
 MAY_IMPORT: Final = {
     "smtp": set[str](),
@@ -25,10 +36,12 @@ MAY_IMPORT: Final = {
     "dns": {"config_values", *SHARED},
     "scanner": set(SHARED),
     "record": {"message", "smtp.address", *SHARED},
-    "policy": {"smtp", "message", "rules", "directory", "record", "dns", "config", *SHARED},
+    "policy": {"smtp", "message", "rules", "directory", "record", "dns", "scanner", "config", *SHARED},
     "epost": {"rules", "directory", "smtp.address", "message", "findings"},
     "delivery": {"spool", "message", "smtp", "directory", "storage", *SHARED},
     "listener": {
+        "rules",
+        "dns",
         "smtp",
         "message",
         "policy",
@@ -42,6 +55,8 @@ MAY_IMPORT: Final = {
         *SHARED,
     },
     "admin": {
+        "delivery.local",
+        "delivery.outcome",
         "spool",
         "directory",
         "policy",

@@ -11,28 +11,42 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from genkan.admin.approval_links import SECRET as LINK_SECRET
+from genkan.admin.approval_links import Approval, make_link
 from genkan.clock import Clock, SystemClock
-from genkan.config import Config, ConfigError, load_config
+from genkan.config import Config, ConfigError, ListenAddress, load_config
 from genkan.delivery.dispatcher import Dispatcher, Retry
 from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
 from genkan.delivery.route import Router
 from genkan.directory.directory import Directory
+from genkan.dns.resolver import Resolver
 from genkan.listener.admission import Admission, LocalCount, RemoteCount, SessionLimits, Unlimited
 from genkan.listener.door import Door
+from genkan.listener.house import House, reception_rules
 from genkan.listener.idle import IdleWatch
 from genkan.listener.listener import Listener, bind
+from genkan.listener.outside import Outside
 from genkan.listener.password_pool import PasswordPool
-from genkan.listener.reception import House
+from genkan.listener.refusals import ClientRefusals
 from genkan.listener.supervisor import Supervisor
 from genkan.listener.tls import CertificateError, Certificates
+from genkan.listener.trials import Trials
 from genkan.maillog import LogStream, MailLog
+from genkan.message.notice import NoticeLinks
 from genkan.policy.chain import Chain
+from genkan.policy.rulebook import Rulebook
+from genkan.product_logs import DayLog, ProductLogs
+from genkan.record.files import FOLDER as RECORD
+from genkan.record.volumes import Share
+from genkan.record.writer import Recorder
+from genkan.scanner.clamd import Scanner
 from genkan.smtp.extensions import Extensions, announced_keywords
 from genkan.smtp.maildata import BareNewline
 from genkan.smtp.reply import Wordbook
@@ -46,9 +60,14 @@ from genkan.storage.lock import lock_folder
 if TYPE_CHECKING:
     from genkan.config import Listener as ListenerSettings
     from genkan.directory.accounts import Account
+    from genkan.spool.hold import Hold
+    from genkan.spool.settling import Settled
 
-_FIXED: Final = ("workers", "storage", "listener", "directory", "spool", "delivery")
-_FIXED_LIMITS: Final = ("sessions", "sessions_per_client", "idle", "shutdown")
+_FIXED: Final = ("workers", "storage", "listener", "directory", "spool", "delivery", "dns", "record", "log")
+_FIXED_LIMITS: Final = (
+    *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
+    *("idle", "shutdown"),
+)
 _OPEN_FILES: Final = 1_048_576
 
 
@@ -78,6 +97,10 @@ class Worker:
         for spool in self._spool_numbers():
             self._open_spool(spool)
         self._passwords = PasswordPool(loop)
+        self._resolver_of: dict[str, Resolver] = {}
+        self._product_logs = self._open_product_logs()
+        self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
+        self._recorder = self._open_record()
         self.message_ids = MessageIds(self._take_block, loop)
         self.message_ids.prepare()
         self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
@@ -103,9 +126,12 @@ class Worker:
         self._spools.append(spool)
         if config.delivery.paused:
             return
-        router = Router(self.directory, config.delivery.maildir, config.home)
+        handoff = config.delivery.handoff
+        folder = None if handoff is None else config.path(handoff)
+        router = Router(self.directory, config.delivery.maildir, config.home, folder)
         retry = Retry(config.delivery.retry, config.delivery.expire)
         dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock)
+        dispatcher.when_settled = self._settled
         self._dispatchers.append(dispatcher)
         dispatcher.start()
 
@@ -115,23 +141,70 @@ class Worker:
             return directory.next_message_ids(count)
 
     def _house(self, config: Config) -> House:
+        outside = Outside(self.clock, self._mailbox_usage, self._resolvers)
+        rulebook = Rulebook(self.directory.documents.current)
+        scanner = config.filter.scanner
         return House(
             hostname=config.hostname,
             banner=config.banner,
             wordbook=Wordbook(config.replies),
             directory=self.directory,
-            chain=Chain(config, self.directory, self._mailbox_usage, self.clock.now),
+            chain=Chain(config, self.directory, rulebook, outside),
+            trials=Trials(config, self.directory),
             spool=self._spools[0],
             message_ids=self.message_ids,
             log=self.log,
+            product_logs=self._product_logs,
             clock=self.clock,
             passwords=self._passwords,
             loop=self.loop,
-            lockout_failures=config.auth.lockout_failures,
-            lockout_time=config.auth.lockout_time,
-            unknown_recipients=config.limits.unknown_recipients,
-            transaction_time=config.limits.transaction_time.total_seconds(),
+            rules=reception_rules(config),
+            recorder=self._recorder,
+            scanner=Scanner(scanner, config.filter.scanner_timeout, self.loop) if scanner else None,
+            refuse_client=self._refusals.refuse,
+            links=self._links if config.approval.url else None,
         )
+
+    def _open_record(self) -> Recorder | None:
+        record = self.config.record
+        if not record.enabled:
+            return None
+        share = Share(self.number, self.config.workers, record.age, record.size)
+        return Recorder(self.config.storage_folder / RECORD, share, self.clock, self.log, self.loop)
+
+    def _open_product_logs(self) -> ProductLogs:
+        logs = [
+            None
+            if folder is None
+            else DayLog(
+                self.config.path(folder),
+                self.loop,
+                lambda error: self.log.server("a product log cannot be written", error=error),
+            )
+            for folder in (self.config.log.acceptlog, self.config.log.inlog)
+        ]
+        return ProductLogs(self.config.hostname, self.clock, *logs)
+
+    def _links(self, message_id: str, hold: Hold, approver: str) -> NoticeLinks:
+        """The links with which an approver decides (setting `approval.url`)."""
+        url, secret = self.config.approval.url, self.directory.secret(LINK_SECRET)
+        approve = Approval(message_id, approver, "approve", hold.deadline)
+        return NoticeLinks(make_link(url, approve, secret), make_link(url, replace(approve, verdict="reject"), secret))
+
+    def _settled(self, settled: Settled) -> None:
+        """The audit trail has what people decided already; what a deadline decided for them is noted here."""
+        if not settled.by and settled.kind == "approval":
+            now, detail = self.clock.now(), f"{settled.rule}: {settled.reason}"
+            self.directory.audit.add(now, "deadline", settled.verdict, settled.message_id, detail)
+
+    def _resolvers(self, server: str) -> Resolver:
+        """The resolver for a name server that a rule names, "" for those of the setting `dns.servers`."""
+        resolver = self._resolver_of.get(server)
+        if resolver is None:
+            dns = self.config.dns
+            servers = (ListenAddress(server, 53),) if server else dns.servers
+            resolver = self._resolver_of[server] = Resolver(servers, dns.timeout, self.clock)
+        return resolver
 
     def _rules(self, config: Config, settings: ListenerSettings) -> SessionRules:
         limits, auth_on = config.limits, config.auth.mode == "on"
@@ -197,6 +270,10 @@ class Worker:
             await dispatcher.stop()
         for spool in self._spools:
             spool.close()
+        self._refusals.close()
+        if self._recorder is not None:
+            self._recorder.close()
+        self._product_logs.drain()
         self.directory.close()
         self.log.server("worker stopped", worker=self.number)
         self.log.drain()
@@ -229,10 +306,10 @@ def serve(config: Config) -> int:
 
 
 async def _serve_alone(config: Config) -> int:
-    limits = SessionLimits(config.limits.sessions, config.limits.sessions_per_client)
-    admission = Unlimited() if limits.unlimited else LocalCount(limits)
+    limits, clock = SessionLimits.of(config), SystemClock()
+    admission = Unlimited() if limits.unlimited else LocalCount(limits, clock.monotonic)
     sockets = [bind(settings.address, shared=False) for settings in config.listener]
-    await _run_worker(Worker(config, 1, sockets, SystemClock()), admission, asyncio.Event())
+    await _run_worker(Worker(config, 1, sockets, clock), admission, asyncio.Event())
     return 0
 
 
@@ -246,7 +323,7 @@ async def _supervise(config: Config) -> int:
 
 async def _serve_supervised(config: Config, number: int, lifeline: socket.socket, sockets: list[socket.socket]) -> None:
     """A worker under a supervisor. `lifeline` carries the count of sessions; when it closes, the supervisor is dead."""
-    limits = SessionLimits(config.limits.sessions, config.limits.sessions_per_client)
+    limits = SessionLimits.of(config)
     stop = asyncio.Event()
     remote = RemoteCount(lifeline, asyncio.get_running_loop(), stop.set)
     await _run_worker(Worker(config, number, sockets, SystemClock()), Unlimited() if limits.unlimited else remote, stop)

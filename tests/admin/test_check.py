@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import serialization
 
 from genkan.admin.check import findings_of
 from genkan.admin.check_machine import check_open_files, is_running, mail_folder
-from genkan.findings import Finding, Level
 from genkan.admin.init import VALIDITY, self_signed
 from genkan.config import Config, parse_config
 from genkan.directory import Directory
+from genkan.findings import Finding, Level
 from genkan.smtp.address import Mailbox
 from tests.support.spools import open_spool
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.directory import Directory
+from genkan.directory import Directory, Lock, LockKind
 from genkan.directory.passwords import PasswordWrong, verify_password
 from genkan.smtp.address import Mailbox
 
@@ -49,7 +50,7 @@ def test_domain_commands_speak_json(installation: Installation) -> None:
 def test_a_domain_in_use_is_not_removed(installation: Installation) -> None:
     add_ann(installation)
     error = installation.refusal("domain", "remove", "in.test")
-    assert error.startswith("domain in.test still has 1 accounts and 0 aliases; remove them first")
+    assert error.startswith("domain in.test still has 1 accounts, 0 aliases and 0 lists; remove them first")
 
 
 @pytest.mark.parametrize(
@@ -228,14 +229,18 @@ def test_locks_are_listed_and_cleared(installation: Installation) -> None:
     now = datetime.now(UTC)
     until = now.replace(microsecond=0) + timedelta(days=1)
     with Directory.open(installation.config.storage_folder) as directory:
-        directory.locks.add("192.0.2.1", until, "10 failed AUTH", now)
+        directory.locks.extend(Lock(ip_network("192.0.2.1"), until, "10 failed AUTH", now, LockKind.AUTH))
+        directory.locks.lock_for_rate("2001:db8::1", now + timedelta(microseconds=1), timedelta(days=2))
         directory.locks.add("198.51.100.0/24", None, "by hand", now + timedelta(seconds=1))
+    rate_until = now + timedelta(days=2, microseconds=1)
     assert installation.text("lock", "list") == (
-        "network          until                    reason\n"
-        f"192.0.2.1/32     {until:%Y-%m-%d %H:%M:%S} UTC  10 failed AUTH\n"
-        "198.51.100.0/24  never                    by hand\n"
+        "network          kind      until                    reason\n"
+        f"192.0.2.1/32     auth      {until:%Y-%m-%d %H:%M:%S} UTC  10 failed AUTH\n"
+        f"2001:db8::/64    rate      {rate_until:%Y-%m-%d %H:%M:%S} UTC  too many connections\n"
+        "198.51.100.0/24  operator  never                    by hand\n"
     )
-    assert installation.json("lock", "list")[0]["until"] == until.isoformat()
+    first = installation.json("lock", "list")[0]
+    assert (first["until"], first["kind"]) == (until.isoformat(), "auth")
     assert installation.text("lock", "clear", "192.0.2.1") == "cleared 1\n"
-    assert installation.json("lock", "clear") == {"cleared": 1}
+    assert installation.json("lock", "clear") == {"cleared": 2}
     assert installation.json("lock", "list") == []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from genkan.findings import Level
 from genkan.admin.output import moment_text, plain, printable, table
+from genkan.findings import Level
 from genkan.smtp.address import Mailbox
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -80,7 +80,7 @@ class Office:
 
     def until_logged(self, event: str, count: int) -> None:
         log = self.folder / "log"
-        self.opened.turn_until(lambda: log.read_text("utf-8").count(f'"event": "{event}"') >= count)
+        self.opened.turn_until(lambda: log.read_text("utf-8").count(f'"event":"{event}"') >= count)
         self.opened.settle()
 
     def queued(self) -> dict[tuple[str, str], QueuedRecipient]:
@@ -184,7 +184,7 @@ def test_a_deferred_recipient_is_tried_again_by_the_schedule(office: Office) -> 
         assert queued.attempts == attempt
         assert queued.last_outcome.startswith("eve@in.test is not known any more")
         assert delay * 0.9 <= queued.due_at - office.clock.now() <= delay * 1.1
-        assert office.logged("deferred")[-1]["next"] == str(queued.due_at)
+        assert datetime.fromisoformat(office.logged("deferred")[-1]["next"]) == queued.due_at
         office.advance(delay * 1.1)
 
 

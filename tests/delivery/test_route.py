@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.delivery.route import LocalRoute, NoRoute, Router
+from genkan.delivery.route import HandoffRoute, LocalRoute, NoRoute, Router
 from genkan.directory.directory import Directory
 from genkan.smtp.address import Mailbox, parse_mailbox
 
@@ -67,3 +67,9 @@ def test_another_domain_has_no_route(router: Router) -> None:
 def test_an_alias_to_another_domain_has_no_route(router: Router, directory: Directory) -> None:
     directory.aliases.add(Mailbox("carol", "in.test"), Mailbox("carol", "example.net"))
     assert isinstance(router.route(Mailbox("carol", "in.test")), NoRoute)
+
+
+@pytest.mark.parametrize("address", ["ann@in.test", "nobody@in.test", "carol@example.net"])
+def test_where_mail_is_handed_off_all_of_it_is(directory: Directory, tmp_path: Path, address: str) -> None:
+    router = Router(directory, "mail/{domain}/{local_part}", tmp_path, tmp_path / "incoming")
+    assert router.route(parse_mailbox(address)) == HandoffRoute(tmp_path / "incoming")

@@ -265,6 +265,15 @@ def test_false_scram_keys_differ_between_installations(directory: Directory, tmp
         assert other.scram_keys_for_login("bob")[0].salt != directory.scram_keys_for_login("bob")[0].salt
 
 
+def test_a_secret_is_the_same_in_all_processes_and_another_for_each_name(
+    directory: Directory, elsewhere: Directory
+) -> None:
+    secret = directory.secret("links")
+    assert len(secret) == 32
+    assert elsewhere.secret("links") == secret
+    assert directory.secret("scram") != secret
+
+
 def test_questions_are_answered_fast(directory: Directory) -> None:
     asked = [Mailbox(f"nobody{number}", "in.test") for number in range(2000)]
     started = time.process_time()

@@ -43,7 +43,9 @@ def test_a_domain_is_local_in_any_writing(directory: Directory, domain: str, *, 
 
 
 def test_a_domain_with_an_account_cannot_be_removed(directory: Directory) -> None:
-    with pytest.raises(InvalidValue, match="1 accounts and 0 aliases; remove them first: genkan account remove"):
+    with pytest.raises(
+        InvalidValue, match="1 accounts, 0 aliases and 0 lists; remove them first: genkan account remove"
+    ):
         directory.domains.remove("in.test")
     assert directory.is_local_domain("in.test")
 
@@ -51,7 +53,14 @@ def test_a_domain_with_an_account_cannot_be_removed(directory: Directory) -> Non
 def test_a_domain_with_an_alias_cannot_be_removed(directory: Directory) -> None:
     directory.accounts.remove(Mailbox("ann", "in.test"))
     directory.aliases.add(Mailbox("*", "in.test"), Mailbox("a", "out.test"))
-    with pytest.raises(InvalidValue, match="0 accounts and 1 aliases"):
+    with pytest.raises(InvalidValue, match="0 accounts, 1 aliases and 0 lists"):
+        directory.domains.remove("in.test")
+
+
+def test_a_domain_with_a_mailing_list_cannot_be_removed(directory: Directory) -> None:
+    directory.accounts.remove(Mailbox("ann", "in.test"))
+    directory.lists.add(Mailbox("staff", "in.test"))
+    with pytest.raises(InvalidValue, match="0 accounts, 0 aliases and 1 lists; .* genkan list remove LIST"):
         directory.domains.remove("in.test")
 
 

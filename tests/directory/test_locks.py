@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.directory import FOREVER, InvalidValue, Local, Lock, NotFound
+from genkan.directory import FOREVER, InvalidValue, Local, Lock, LockKind, NotFound
 from genkan.smtp.address import Mailbox
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 WINDOW = timedelta(minutes=15)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 CLIENT = "192.0.2.10"
 
 
@@ -29,7 +30,7 @@ def test_the_last_failure_of_the_limit_locks(directory: Directory) -> None:
     assert fail(directory, CLIENT, [NOW] * 3) == [False, False, True]
     assert directory.locks.locked_until(CLIENT, NOW) == NOW + WINDOW
     assert directory.locks.list(NOW) == (
-        Lock(ip_network("192.0.2.10/32"), NOW + WINDOW, "3 failed AUTH within 0:15:00", NOW),
+        Lock(ip_network("192.0.2.10/32"), NOW + WINDOW, "3 failed AUTH within 0:15:00", NOW, LockKind.AUTH),
     )
 
 
@@ -177,3 +178,74 @@ def test_writing_is_durable_again_after_a_failure_was_counted(directory: Directo
     fail(directory, CLIENT, [NOW])
     full = 2
     assert directory._store.rows("PRAGMA synchronous") == [(full,)]
+
+
+def test_who_has_authenticated_within_the_hour_is_not_locked_by_failures(directory: Directory) -> None:
+    directory.locks.record_success(CLIENT, NOW)
+    assert fail(directory, CLIENT, [NOW + HOUR - SECOND] * 7) == [False] * 7
+    assert directory.locks.list(NOW) == ()
+    assert fail(directory, "192.0.2.11", [NOW + HOUR] * 3) == [False, False, True]
+
+
+def test_a_success_protects_for_no_more_than_an_hour_and_a_minute(directory: Directory) -> None:
+    directory.locks.record_success(CLIENT, NOW)
+    later = NOW + HOUR + timedelta(minutes=1)
+    assert not directory.locks.lock_for_rate(CLIENT, later - SECOND, WINDOW)
+    assert directory.locks.lock_for_rate(CLIENT, later, WINDOW)
+
+
+def test_a_success_within_a_minute_of_another_writes_nothing_and_still_counts_from_then_on(
+    directory: Directory,
+) -> None:
+    directory.locks.record_success(CLIENT, NOW)
+    before = directory._store._connection.total_changes()
+    directory.locks.record_success(CLIENT, NOW + 59 * SECOND)
+    assert directory._store._connection.total_changes() == before
+    assert not directory.locks.lock_for_rate(CLIENT, NOW + 59 * SECOND + HOUR, WINDOW)
+    directory.locks.record_success(CLIENT, NOW + 60 * SECOND)
+    assert not directory.locks.lock_for_rate(CLIENT, NOW + 60 * SECOND + HOUR, WINDOW)
+
+
+def test_a_success_on_one_connection_protects_in_all_processes(directory: Directory, elsewhere: Directory) -> None:
+    directory.locks.record_success("2001:db8:1:2::1", NOW)
+    assert not elsewhere.locks.lock_for_rate("2001:db8:1:2::9", NOW, WINDOW)
+    assert elsewhere.locks.lock_for_rate("2001:db8:1:3::9", NOW, WINDOW)
+
+
+def test_an_operator_locks_whom_he_likes(directory: Directory) -> None:
+    directory.locks.record_success(CLIENT, NOW)
+    directory.locks.add(CLIENT, None, "by hand", NOW)
+    assert directory.locks.locked_until(CLIENT, NOW) == FOREVER
+
+
+def test_a_client_that_connects_too_often_is_locked_and_the_others_hear_of_it(
+    directory: Directory, elsewhere: Directory
+) -> None:
+    assert elsewhere.locks.locked_until(CLIENT, NOW) is None
+    assert directory.locks.lock_for_rate(CLIENT, NOW, WINDOW)
+    elsewhere.refresh()
+    assert elsewhere.locks.locked_until(CLIENT, NOW) == NOW + WINDOW
+    assert [(lock.kind, lock.reason) for lock in directory.locks.list(NOW)] == [("rate", "too many connections")]
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1", "unix"])
+def test_loopback_is_not_locked_for_its_rate_and_its_successes_are_not_kept(directory: Directory, client: str) -> None:
+    assert not directory.locks.lock_for_rate(client, NOW, WINDOW)
+    directory.locks.record_success(client, NOW)
+    assert directory._store.rows("SELECT count(*) FROM auth_success") == [(0,)]
+
+
+def test_successes_do_not_pile_up(directory: Directory) -> None:
+    for number in range(20):
+        directory.locks.record_success(f"192.0.2.{number}", NOW)
+    directory.locks.record_success(CLIENT, NOW + 2 * HOUR)
+    assert directory._store.rows("SELECT count(*) FROM auth_success") == [(1,)]
+
+
+def test_extending_a_lock_never_shortens_one(directory: Directory) -> None:
+    longer = directory.locks.add(CLIENT, NOW + 2 * SECOND, "by hand", NOW)
+    directory.locks.extend(Lock(longer.network, NOW + SECOND, "shorter", NOW, LockKind.RATE))
+    assert directory.locks.list(NOW) == (longer,)
+    longest = Lock(longer.network, NOW + 3 * SECOND, "longer", NOW, LockKind.RATE)
+    directory.locks.extend(longest)
+    assert directory.locks.list(NOW) == (longest,)

@@ -13,7 +13,15 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.listener.admission import Admission, LocalCount, RemoteCount, SessionLimits, Unlimited, WorkerCount
+from genkan.listener.admission import (
+    Admission,
+    Entrance,
+    LocalCount,
+    RemoteCount,
+    SessionLimits,
+    Unlimited,
+    WorkerCount,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,14 +33,29 @@ PATIENCE: Final = 10.0  # seconds
 
 def ask(admission: Admission, client_address: str = ANN) -> bool:
     """Whether the client is admitted, where that is decided at once."""
-    decisions: list[bool] = []
+    return entrance(admission, client_address) is Entrance.YES
+
+
+def entrance(admission: Admission, client_address: str = ANN) -> Entrance:
+    """What a client is told, where that is decided at once."""
+    decisions: list[Entrance] = []
     admission.admit(client_address, decisions.append)
-    (admitted,) = decisions
-    return admitted
+    (decided,) = decisions
+    return decided
+
+
+class Moment:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def count(total: int = 0, per_client: int = 0) -> LocalCount:
-    return LocalCount(SessionLimits(total, per_client))
+    return LocalCount(SessionLimits(total, per_client), Moment())
 
 
 @pytest.mark.parametrize(("total", "per_client", "unlimited"), [(0, 0, True), (1, 0, False), (0, 1, False)])
@@ -88,7 +111,7 @@ class Link:
         self.orphaned = 0
         self.worker = RemoteCount(theirs, self.loop, self._on_orphaned)
         self.supervisor = WorkerCount(ours, house, self.loop)
-        self.decisions: list[bool] = []
+        self.decisions: list[Entrance] = []
         self._cut = False
 
     def __enter__(self) -> Self:
@@ -111,7 +134,7 @@ class Link:
         for client in clients:
             self.worker.admit(client, self.decisions.append)
         self.turn_until(lambda: len(self.decisions) == len(clients))
-        return self.decisions
+        return [decision is Entrance.YES for decision in self.decisions]
 
     def turn_until(self, condition: Callable[[], bool]) -> None:
         async def wait() -> None:
@@ -159,7 +182,7 @@ def test_when_the_supervisor_dies_the_worker_is_told_once_and_nobody_waits_for_a
     link.worker.admit(ANN, link.decisions.append)
     link.cut()
     link.turn_until(lambda: link.orphaned > 0)
-    assert (link.decisions, link.orphaned) == ([False], 1)
+    assert (link.decisions, link.orphaned) == ([Entrance.FULL], 1)
 
 
 def test_without_a_supervisor_nobody_comes_in(link: Link) -> None:
@@ -176,3 +199,36 @@ def test_a_burst_is_answered_in_order_and_none_is_lost() -> None:
         for number in range(BURST):
             link.worker.leave(str(number))
         assert link.ask(*[ANN] * BURST, BOB) == [True] * BURST + [False]
+
+
+def test_who_comes_more_often_than_the_rate_allows_is_told_so_and_counted_anew() -> None:
+    moment = Moment()
+    house = LocalCount(SessionLimits(0, 0, rate=2, window=10.0), moment)
+    assert [entrance(house) for _ in range(3)] == [Entrance.YES, Entrance.YES, Entrance.TOO_OFTEN]
+    assert entrance(house) is Entrance.YES
+    assert entrance(house, BOB) is Entrance.YES
+
+
+def test_the_rate_counts_the_connections_of_its_window_only() -> None:
+    moment = Moment()
+    house = LocalCount(SessionLimits(0, 0, rate=2, window=10.0), moment)
+    told = []
+    for _ in range(6):
+        told.append(entrance(house))
+        moment.now += 5.0
+    assert told == [Entrance.YES] * 6
+
+
+def test_the_rate_is_told_to_a_worker_as_well() -> None:
+    with Link(LocalCount(SessionLimits(0, 0, rate=1), Moment())) as link:
+        link.ask(ANN, ANN)
+        assert link.decisions == [Entrance.YES, Entrance.TOO_OFTEN]
+
+
+def test_many_clients_leave_no_memory_behind() -> None:
+    moment = Moment()
+    house = LocalCount(SessionLimits(0, 0, rate=5, window=10.0), moment)
+    for number in range(30_000):
+        entrance(house, str(number))
+        moment.now += 0.01
+    assert len(house._arrivals) <= 20_001

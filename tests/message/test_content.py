@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.message.content import MAX_FROM, HeaderScan
+from genkan.message.content import MAX_BODY, HeaderScan
 
 HEADER = (
     b"Received: from a.example\r\n by b.example; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
@@ -49,7 +49,7 @@ def read_line_by_line(content: bytes) -> Found:
     fields = re.split(rb"\n(?![ \t])", head[1:])
     names = [field.partition(b":")[0].rstrip(b" \t").lower() if b":" in field else b"" for field in fields]
     bodies = [field.partition(b":")[2] for field, name in zip(fields, names, strict=True) if name == b"from"]
-    body = re.sub(rb"\r?\n", b"", bodies[0][:MAX_FROM]).strip(b" \t\r") if bodies else b""
+    body = re.sub(rb"\r?\n", b"", bodies[0][:MAX_BODY]).strip(b" \t\r") if bodies else b""
     return Found(names.count(b"received"), len(bodies), body, octets, bool(blank))
 
 
@@ -106,9 +106,9 @@ def test_any_splitting_gives_what_reading_line_by_line_gives(content: bytes, cut
 @pytest.mark.parametrize("excess", [-3, -2, -1, 0, 1, 2, 3, 5000])
 @pytest.mark.parametrize("size", [1, 4096, 100_000])
 def test_a_long_from_body_is_cut_at_the_same_octet_however_it_is_split(excess: int, size: int) -> None:
-    content = b"From:" + b"a" * (MAX_FROM + excess) + b"\r\nTo: x\r\n\r\n"
+    content = b"From:" + b"a" * (MAX_BODY + excess) + b"\r\nTo: x\r\n\r\n"
     chunks = [content[start : start + size] for start in range(0, len(content), size)]
-    assert scan(*chunks).from_field == b"a" * (MAX_FROM + min(excess, 0))
+    assert scan(*chunks).from_field == b"a" * (MAX_BODY + min(excess, 0))
 
 
 def test_endless_lines_are_not_kept() -> None:
@@ -118,7 +118,7 @@ def test_endless_lines_are_not_kept() -> None:
         for _ in range(50):
             header.feed(b" " * 65536)
     kept = [getattr(header, name) for name in HeaderScan.__slots__]
-    assert sum(len(value) for value in kept if isinstance(value, bytes)) < MAX_FROM + 200
+    assert sum(len(value) for value in kept if isinstance(value, bytes)) < MAX_BODY + 200
 
 
 def test_a_hostile_header_costs_one_pass() -> None:

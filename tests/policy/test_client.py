@@ -26,7 +26,7 @@ CLIENT = "192.0.2.66"
     ],
 )
 def test_from_the_day_of_expiry_on_nobody_is_served(site: Site, now: datetime, told: str) -> None:
-    site.now = now
+    site.moment = now
     assert site.connect("expires = 2030-01-01") == told
     assert site.connect() == ACCEPTED
 
@@ -35,12 +35,12 @@ def test_a_locked_client_is_cut_off_until_its_time_is_over(site: Site) -> None:
     site.directory.locks.add(CLIENT, START + timedelta(minutes=15), "too many failures", START)
     assert site.connect(address=CLIENT) == CUT_OFF
     assert site.connect(address="192.0.2.67") == ACCEPTED
-    site.now += timedelta(minutes=15)
+    site.moment += timedelta(minutes=15)
     assert site.connect(address=CLIENT) == ACCEPTED
 
 
 def test_a_network_can_be_locked_for_good(site: Site) -> None:
     site.directory.locks.add("198.51.100.0/24", None, "by an operator", START)
-    site.now += timedelta(days=10_000)
+    site.moment += timedelta(days=10_000)
     assert site.connect(address="198.51.100.200") == CUT_OFF
     assert site.connect(address="198.51.101.200") == ACCEPTED

@@ -55,7 +55,9 @@ PRODUCT = {
     "VRFY_OK": "250 2.0.0 ann Ann Example ... User ok",
     "EXPN_OK": "250 2.0.0 ann Ann Example",
     "NO_VALID_RECIPIENT": "550 5.1.1 Please mail to a valid e-mail address.",
-    "RECIPIENT_BLACKLISTED": "550 5.1.1 Please mail to a valid e-mail address. approval filter. "
+    "SENDER_BLACKLISTED": "550 5.1.1 Please mail to a valid e-mail address. approval filter. "
+    "'ann@in.test' is entry in the blacklist.",
+    "RECIPIENT_FORBIDDEN": "550 5.1.1 Please mail to a valid e-mail address. approval filter. "
     "'ann@in.test' is entry in the blacklist.",
     "TOO_MANY_RECIPIENTS": "550 5.1.1 Address exceeds a maximum.",
     "MAILBOX_FULL": "450 4.2.2 Sorry. e-mail address box is full.",
@@ -86,7 +88,7 @@ PRODUCT = {
     "SUBJECT_BLACKLISTED": "552 5.7.1 Requested mail action aborted: approval filter.",
     "TOO_MANY_HOPS": "554 5.4.6 too many Received: headers.",
 }
-"""The 49 replies of the product as they stand on the wire."""
+"""The 49 replies of the product as they stand on the wire; one of them has two causes, which older versions told apart."""
 
 ROWS = list(replies.CATALOGUE.values())
 EVERY_ROW = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -109,19 +111,19 @@ def test_newest_product_profile_says_the_product_words(name: str) -> None:
     assert line_of(replies.CATALOGUE[name], Profile.EPSTRS_4A7) == PRODUCT[name]
 
 
-def test_the_rows_of_the_product_are_exactly_the_49_known() -> None:
+def test_the_rows_of_the_product_are_exactly_those_known() -> None:
     assert {row.name for row in ROWS if row.origin == "seed"} == set(PRODUCT)
-    assert len(PRODUCT) == 49
+    assert len(PRODUCT) == 49 + 1
 
 
 @pytest.mark.parametrize("name", PRODUCT)
 def test_older_product_profile_differs_only_for_a_forbidden_recipient(name: str) -> None:
     differs = line_of(replies.CATALOGUE[name], Profile.EPSTRS_483) != PRODUCT[name]
-    assert differs == (name == "RECIPIENT_BLACKLISTED")
+    assert differs == (name == "RECIPIENT_FORBIDDEN")
 
 
 def test_forbidden_recipient_got_the_plain_text_before_4a7() -> None:
-    line = line_of(replies.RECIPIENT_BLACKLISTED, Profile.EPSTRS_483)
+    line = line_of(replies.RECIPIENT_FORBIDDEN, Profile.EPSTRS_483)
     assert line == "550 5.1.1 Please mail to a valid e-mail address."
 
 

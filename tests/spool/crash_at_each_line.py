@@ -18,6 +18,7 @@ from genkan.spool.spool import SpoolLimits
 from tests.support.spools import envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
@@ -45,7 +46,9 @@ def accept(opened: SpoolOnLoop, number: int, acknowledge: int) -> None:
         os.write(acknowledge, b"%d\n" % number)
 
 
-def work_until_line(folder: Path, line: int) -> tuple[bool, set[int], set[int]]:
+def work_until_line(
+    folder: Path, line: int, work: Callable[[SpoolOnLoop, int], None] = work
+) -> tuple[bool, set[int], set[int]]:
     """Whether the process came to its end, in a child, before it had run so many lines; what it acknowledged and gave up."""
     reading, acknowledge = os.pipe()
     child = os.fork()

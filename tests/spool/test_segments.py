@@ -84,6 +84,16 @@ def test_a_segment_with_one_live_extent_is_not_used_again(tmp_path: Path) -> Non
         assert segments.allocate(SIZE).segment == 2
 
 
+def test_what_is_shared_is_free_when_it_was_released_as_often(tmp_path: Path) -> None:
+    with segments_in(tmp_path) as segments:
+        first, _ = segments.allocate(SIZE), segments.allocate(SIZE)
+        segments.share([first])
+        segments.release([first])
+        assert segments.allocate(SIZE).segment == 3
+        segments.release([first])
+        assert segments.allocate(SIZE) == first
+
+
 def test_the_segment_that_is_being_filled_goes_on_when_nothing_in_it_is_live(tmp_path: Path) -> None:
     with segments_in(tmp_path) as segments:
         segments.release([segments.allocate(400)])

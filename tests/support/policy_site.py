@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING, Final
 from genkan.config import parse_config
 from genkan.directory import Directory
 from genkan.message.content import HeaderScan
+from genkan.message.envelope import Recipient
+from genkan.message.mime import TextReader
 from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
+from genkan.policy.handling import Handlings
+from genkan.policy.rulebook import Rulebook
 from genkan.policy.verdict import Verdict
+from genkan.rules.mail_match import MailText
 from genkan.smtp.address import Mailbox, parse_mailbox
 from genkan.smtp.command import NO_RCPT_PARAMETERS, MailParameters
 from tests.support.server import START
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Collection, Sequence
     from datetime import datetime
 
     from genkan.config import Config
     from genkan.directory.accounts import Account
     from genkan.policy.facts import Role
+    from genkan.rules.mail_hosts import Lookup
     from genkan.smtp.maildata import Fault
 
 PASSWORD: Final = "ann's secret 1"
@@ -90,7 +96,12 @@ class Client:
         assert self.transaction is not None
         rcpt = RcptFacts(self.transaction, parse_mailbox(recipient), NO_RCPT_PARAMETERS)
         told = outcome(self.chain.rcpt.decide(rcpt))
-        self.transaction.rcpt_count += told == ACCEPTED
+        if told == ACCEPTED:
+            assert rcpt.mailbox is not None
+            self.transaction.rcpt_count += 1
+            self.transaction.recipients[rcpt.mailbox] = Recipient(rcpt.forward_path, rcpt.mailbox)
+            if rcpt.account is not None:
+                self.transaction.accounts[rcpt.mailbox] = rcpt.account
         return told, rcpt
 
     def send(self, sender: str, recipient: str) -> str:
@@ -101,9 +112,21 @@ class Client:
     def content(self, header: bytes, fault: Fault | None = None) -> str:
         """Complete the content: its header section, and the blank line behind it."""
         assert self.transaction is not None
+        told, _ = self.judge_content(header + b"\r\n", fault)
+        return told
+
+    def judge_content(self, content: bytes, fault: Fault | None = None) -> tuple[str, ContentFacts]:
+        """Complete the content; also what is to be done with it."""
+        assert self.transaction is not None
         scan = HeaderScan()
-        scan.feed(header + b"\r\n")
-        return outcome(self.chain.content.decide(ContentFacts(self.transaction, fault, len(header), scan)))
+        scan.feed(content)
+        facts = ContentFacts(self.transaction, fault, len(content), scan, Handlings())
+        if self.chain.filters(self.transaction) and self.chain.reads_text(self.transaction):
+            reader = TextReader(1 << 20)
+            reader.feed(content)
+            reader.finish()
+            facts.text = MailText(reader.header, reader.texts)
+        return outcome(self.chain.content.decide(facts)), facts
 
 
 class Site:
@@ -112,9 +135,14 @@ class Site:
     def __init__(self, directory: Directory, now: datetime = START) -> None:
         """`now` is the present moment of all checks."""
         self.directory = directory
-        self.now = now
+        self.moment = now
         self.used = 0
         """Octets in every mailbox."""
+        self.listings: set[tuple[str, str]] = set()
+        """Client addresses and hosts, each with the zone that lists it."""
+
+    def now(self) -> datetime:
+        return self.moment
 
     def client(
         self,
@@ -126,7 +154,7 @@ class Site:
         address: str = "192.0.2.10",
     ) -> Client:
         """A client under those lines of configuration, authenticated when `account` is given."""
-        chain = Chain(_config(settings), self.directory, self._usage, lambda: self.now)
+        chain = Chain(_config(settings), self.directory, Rulebook(self.directory.documents.current), self)
         owner = self.directory.account(parse_mailbox(account)) if account else None
         assert (owner is None) == (not account)
         return Client(chain, ConnectionFacts(address, role, owner, auth_failed))
@@ -136,8 +164,21 @@ class Site:
         client = self.client(settings, address=address)
         return outcome(client.chain.connect.decide(client.facts))
 
-    async def _usage(self, _account: Account) -> int:
+    def rules(self, name: str, text: str, account: str = "") -> None:
+        """Make `text` the rule document of that name, the server's or an account's."""
+        owner = self.directory.account(parse_mailbox(account)) if account else None
+        self.directory.documents.store(name, owner, text.encode(), "operator")
+
+    # The outside, as `World` has it.
+
+    async def mailbox_usage(self, _account: Account) -> int:
         return self.used
+
+    def listed(self, client_address: str, zones: Sequence[str]) -> str | None:
+        return next((zone for zone in zones if (client_address, zone) in self.listings), None)
+
+    async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
+        return [lookup for lookup in lookups if (lookup.host, lookup.zone) in self.listings]
 
 
 def _config(settings: str) -> Config:

@@ -121,8 +121,7 @@ class RunningServer:
             self._started.set()
 
     async def _serve(self) -> None:
-        limits = self.config.limits
-        admission = LocalCount(SessionLimits(limits.sessions, limits.sessions_per_client))
+        admission = LocalCount(SessionLimits.of(self.config), self.worker.clock.monotonic)
         try:
             await self.worker.start(admission, self._log)
         except BaseException as error:  # noqa: BLE001

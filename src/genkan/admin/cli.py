@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `genkan`: arguments to operations to text or JSON. Here stand init, serve and check.
 
-The other commands stand in `cli_directory.py` (domain, account, alias, lock) and `cli_queue.py` (queue).
+The other commands stand in `cli_directory.py` (domain, account, alias, lock), `cli_lists.py` (list), `cli_rules.py`
+(rules) and `cli_queue.py` (queue).
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ import click
 
 from genkan import __version__
 from genkan.admin.check import findings_of
+from genkan.admin.cli_approval import approval
 from genkan.admin.cli_directory import account, alias, domain, lock
+from genkan.admin.cli_epost import import_epost
+from genkan.admin.cli_explain import explain
+from genkan.admin.cli_lists import mailing_list
 from genkan.admin.cli_queue import queue
+from genkan.admin.cli_rules import rules
 from genkan.admin.init import DEFAULT_LISTENERS, create_installation
 from genkan.admin.invocation import Commands, Invocation, pass_invocation
 from genkan.admin.output import Output, with_json
@@ -42,7 +48,7 @@ def main(ctx: click.Context, file: Path | None) -> None:
     ctx.obj = Invocation(file)
 
 
-for command in (account, alias, domain, lock, queue):
+for command in (account, alias, approval, domain, explain, import_epost, lock, mailing_list, queue, rules):
     main.add_command(command)
 
 

@@ -144,7 +144,7 @@ def account_set(invocation: Invocation, address: Mailbox, name: str | None, quot
 @pass_invocation
 @with_json
 def account_remove(invocation: Invocation, address: Mailbox) -> Output:
-    """Forget an account; its mail stays on the disk."""
+    """Forget an account and its rule documents; its mail stays on the disk."""
     invocation.operations().remove_account(address)
     return Output({"removed": address}, [f"removed {address}"])
 
@@ -189,16 +189,17 @@ def alias_remove(invocation: Invocation, address: Mailbox, target: Mailbox | Non
 
 @click.group()
 def lock() -> None:
-    """Client addresses locked out after failed AUTH commands."""
+    """Client addresses that may not connect for now."""
 
 
 @lock.command("list")
 @pass_invocation
 @with_json
 def lock_list(invocation: Invocation) -> Output:
-    """List the locked addresses and networks, oldest first."""
+    """List the locked addresses and networks, oldest first; the kind is auth (failures), rate (too often) or operator."""
     entries = invocation.operations().list_locks(invocation.now())
-    return Output(entries, table(("network", "until", "reason"), map(_lock_row, entries)), hint="nobody is locked out")
+    rows = table(("network", "kind", "until", "reason"), map(_lock_row, entries))
+    return Output(entries, rows, hint="nobody is locked out")
 
 
 @lock.command("clear")
@@ -245,4 +246,4 @@ def _account_lines(entry: AccountEntry) -> list[str]:
 
 
 def _lock_row(entry: Lock) -> tuple[str, ...]:
-    return str(entry.network), moment_text(entry.until), entry.reason
+    return str(entry.network), entry.kind, moment_text(entry.until), entry.reason

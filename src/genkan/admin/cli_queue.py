@@ -14,6 +14,7 @@ from genkan.admin.output import Output, moment_text, plain, with_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from genkan.spool.hold import Held
     from genkan.spool.reading import QueuedMessage, QueuedRecipient
 
 
@@ -28,7 +29,7 @@ def queue() -> None:
 def queue_list(invocation: Invocation) -> Output:
     """List the queued messages with their recipients."""
     messages = list(invocation.operations().list_queue(invocation.now()))
-    lines = (line for message in messages for line in _message_lines(message))
+    lines = (line for message in messages for line in message_lines(message))
     return Output([_entry(message) for message in messages], lines, hint="the queue is empty")
 
 
@@ -42,14 +43,15 @@ def queue_show(invocation: Invocation, message_id: str, content: bool) -> Output
     operations = invocation.operations()
     message = operations.show_queued(message_id, invocation.now())
     if content:
-        _write_content(operations.read_queued(message))
+        write_content(operations.read_queued(message))
         click.get_current_context().exit(0)
     header = operations.read_header(message)
-    lines = (*_message_lines(message), *_origin_lines(message), "", *header.split("\r\n"))
+    lines = (*message_lines(message), *origin_lines(message), "", *header.split("\r\n"))
     return Output(_entry(message) | {"header": header}, lines)
 
 
-def _write_content(blocks: Iterator[bytes]) -> None:
+def write_content(blocks: Iterator[bytes]) -> None:
+    """Content to standard output, octet by octet."""
     stream = sys.stdout.buffer
     for block in blocks:
         stream.write(block)
@@ -61,10 +63,27 @@ def _entry(message: QueuedMessage) -> dict[str, object]:
     return entry
 
 
-def _message_lines(message: QueuedMessage) -> Iterator[str]:
+def message_lines(message: QueuedMessage) -> Iterator[str]:
+    """A queued message for people: what it is, what holds it, and each recipient."""
     accepted = moment_text(message.accepted_at)
     yield f"{message.message_id}  {message.size} octets  accepted {accepted}  from <{message.reverse_path}>"
+    if message.held is not None:
+        yield from (f"  {line}" for line in _held_lines(message.held))
     yield from (f"  {_recipient_line(recipient)}" for recipient in message.recipients)
+
+
+def _held_lines(held: Held) -> Iterator[str]:
+    hold, decision = held.hold, held.decision
+    yield f"held for {hold.kind}: {_one_line(hold.reason)} ({_one_line(hold.rule)})"
+    approvers = f"  for {', '.join(hold.approvers)}" if hold.approvers else ""
+    yield f"until {moment_text(hold.deadline)}, then {hold.verdict}{approvers}"
+    if decision is not None:
+        comment = f": {_one_line(decision.comment)}" if decision.comment else ""
+        yield f"{decision.verdict} was decided by {decision.by} at {moment_text(decision.at)}{comment}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _recipient_line(recipient: QueuedRecipient) -> str:
@@ -75,7 +94,8 @@ def _recipient_line(recipient: QueuedRecipient) -> str:
     return f"{line}  {recipient.last_outcome}" if recipient.last_outcome else line
 
 
-def _origin_lines(message: QueuedMessage) -> Iterator[str]:
+def origin_lines(message: QueuedMessage) -> Iterator[str]:
+    """Where a queued message came from, and where it lies."""
     account = f", authenticated as {message.account}" if message.account else ""
     yield f"  from client [{message.client_address}] that said {message.hello_domain}{account}"
     yield f"  kept in {message.spool}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from genkan.directory import UNCHANGED, Account, Directory, Elsewhere, External, Local, Lock, NotFound
+from genkan.admin.rule_operations import RuleOperations
+from genkan.directory import UNCHANGED, Account, Directory, Elsewhere, External, Local, Lock, MailingList, NotFound
 from genkan.spool.reading import QueuedMessage, find_message, list_queued, read_content
 
 if TYPE_CHECKING:
@@ -48,11 +49,28 @@ class AccountEntry:
 
 @dataclass(frozen=True, slots=True)
 class AliasEntry:
-    """An alias, its target, and the address where mail for it ends, of an account or elsewhere; "" for nobody."""
+    """An alias, its target, and the address where mail for it ends, of an account, a list or elsewhere; "" for nobody."""
 
     alias: str
     target: str
     end: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """A member of a list, and where its mail ends: an account, a list, an address elsewhere; "" for nobody."""
+
+    member: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """A mailing list; with `require_auth` only authenticated accounts may write to it."""
+
+    address: str
+    require_auth: bool
+    members: tuple[MemberEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +91,7 @@ class Operations:
         """Work with an open directory and the storage folder that the spools lie in."""
         self._directory = directory
         self._storage = storage
+        self.rules = RuleOperations(directory)
 
     @classmethod
     def open(cls, config: Config) -> Self:
@@ -103,7 +122,7 @@ class Operations:
         return tuple(self._domain_entry(name) for name in self._directory.domains.list())
 
     def remove_domain(self, name: str) -> None:
-        """Make a domain external; refused while it has accounts or aliases."""
+        """Make a domain external; refused while it has accounts, aliases or lists."""
         self._directory.domains.remove(name)
 
     def add_account(self, new: NewAccount) -> AccountEntry:
@@ -133,7 +152,7 @@ class Operations:
         return self._account_entry(self._directory.accounts.set(address, name=name, quota=quota))
 
     def remove_account(self, address: Mailbox) -> None:
-        """Forget an account; its Maildir stays."""
+        """Forget an account and its rule documents; its Maildir stays."""
         self._directory.accounts.remove(address)
 
     def add_alias(self, alias: Mailbox, target: Mailbox) -> AliasEntry:
@@ -148,6 +167,31 @@ class Operations:
     def remove_alias(self, alias: Mailbox, target: Mailbox | None = None) -> None:
         """Forget an alias; with a target, only if it leads there."""
         self._directory.aliases.remove(alias, target)
+
+    def add_list(self, address: Mailbox, *, require_auth: bool = False) -> ListEntry:
+        """Make a mailing list without members."""
+        return self._list_entry(self._directory.lists.add(address, require_auth=require_auth))
+
+    def list_lists(self, domain: str | None = None) -> tuple[ListEntry, ...]:
+        """All mailing lists, or those of one domain, ordered by address."""
+        return tuple(map(self._list_entry, self._directory.lists.list(domain)))
+
+    def show_list(self, address: Mailbox) -> ListEntry:
+        """The mailing list of exactly this address."""
+        return self._list_entry(self._directory.lists.show(address))
+
+    def remove_list(self, address: Mailbox) -> None:
+        """Forget a mailing list and its members."""
+        self._directory.lists.remove(address)
+
+    def add_member(self, address: Mailbox, member: Mailbox) -> MemberEntry:
+        """Put an address on a mailing list."""
+        self._directory.lists.add_member(address, member)
+        return MemberEntry(str(member), self._end(member))
+
+    def remove_member(self, address: Mailbox, member: Mailbox) -> None:
+        """Take an address off a mailing list."""
+        self._directory.lists.remove_member(address, member)
 
     def list_locks(self, now: datetime) -> tuple[Lock, ...]:
         """The networks that may not connect at the moment, oldest lock first."""
@@ -201,16 +245,26 @@ class Operations:
         return found
 
     def _alias_entry(self, alias: Mailbox, target: Mailbox) -> AliasEntry:
-        match self._directory.resolve(target):
+        return AliasEntry(str(alias), str(target), self._end(target))
+
+    def _list_entry(self, mailing_list: MailingList) -> ListEntry:
+        members = self._directory.lists.members(mailing_list)
+        entries = tuple(MemberEntry(str(member), self._end(member)) for member in members)
+        return ListEntry(str(mailing_list.address), mailing_list.require_auth, entries)
+
+    def _end(self, mailbox: Mailbox) -> str:
+        """The address where mail for a mailbox ends, of an account, a list or elsewhere; "" for nobody."""
+        match self._directory.resolve(mailbox):
             case Local(account):
-                end = str(account.address)
-            case Elsewhere(mailbox):
-                end = str(mailbox)
+                return str(account.address)
+            case MailingList(address=address):
+                return str(address)
+            case Elsewhere(target):
+                return str(target)
             case External():
-                end = str(target)
+                return str(mailbox)
             case _:
-                end = ""
-        return AliasEntry(str(alias), str(target), end)
+                return ""
 
 
 def _account_entry(account: Account, aliases: dict[Mailbox, list[str]]) -> AccountEntry:

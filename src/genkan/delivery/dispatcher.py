@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delivers what is due: takes leased recipients, finds their route, attempts them in batches, records what became of them.
 
-Nothing here may lose mail: whatever goes wrong is `Deferred` and tried again.
+Nothing here may lose mail: whatever goes wrong is `Deferred` and tried again. Held mail is let go, or goes, when it was
+decided or its deadline has come.
 """
 
 from __future__ import annotations
@@ -12,24 +13,28 @@ import random
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import apsw
 
+from genkan.delivery.handoff import hand_off_leased
 from genkan.delivery.local import LocalDelivery, deliver_batch
 from genkan.delivery.outcome import Deferred, Delivered, Failed, Outcome
-from genkan.delivery.route import LocalRoute, NoRoute
+from genkan.delivery.route import HandoffRoute, LocalRoute, NoRoute
 from genkan.message.message_id import message_number
 from genkan.message.trace import delivered_to_field, return_path_field
+from genkan.spool.deciding import OutsideChanges
 from genkan.spool.queue import Finished, Lease, Leased, PutBack, Record
 from genkan.spool.reading import content_blocks
 from genkan.spool.schedule import next_attempt
+from genkan.spool.settling import Settle
 from genkan.storage.engine import StorageError
 from genkan.storage.sqlite import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from genkan.delivery.route import Route, Router
     from genkan.maillog import MailLog
     from genkan.message.envelope import Envelope
+    from genkan.spool.settling import Settled
     from genkan.spool.spool import Spool
 
 MOST_HELD: Final = 2000  # leased recipients in memory
@@ -44,6 +50,7 @@ _BATCH: Final = 64
 _THREADS: Final = 2
 _RECORD_AGAIN: Final = 2.0  # seconds, when the disk is full
 _LOOK_AGAIN: Final = 30.0  # seconds between two looks at the queue when nothing calls for one
+_WATCH: Final = 1.0  # seconds between two questions whether another process has changed the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,10 @@ class Retry:
 
 
 class Dispatcher:
-    """Delivers from one spool. Lives on the event loop; attempts run in threads of its own."""
+    """Delivers from one spool. Lives on the event loop; attempts run in threads of its own.
+
+    `when_settled` is called after held mail was let go or deleted: there the audit trail can be told of what a deadline decided.
+    """
 
     def __init__(
         self,
@@ -86,19 +96,27 @@ class Dispatcher:
         self._idle: asyncio.Future[None] | None = None
         self._readers = _Readers(spool.folder)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
+        self._outside: OutsideChanges | None = None
+        self._watch_timer: asyncio.Handle | None = None
+        self.when_settled: Callable[[Settled], None] | None = None
 
     def start(self) -> None:
-        """Begin with what is due."""
+        """Begin with what is due. Raises `StorageError` when the spool cannot be read."""
+        self._outside = OutsideChanges(self._spool.folder)
         self._spool.taker = self
         self._look()
+        self._watch()
 
     async def stop(self) -> None:
-        """Begin no more attempts, wait for those under way and for the record of their outcomes."""
+        """Begin nothing more, wait for the look and the attempts under way and for the record of their outcomes."""
         self._stopping = True
         self._spool.taker = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._running:
+        for timer in (self._timer, self._watch_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._outside is not None:
+            self._outside.close()
+        if self._running or self._looking:
             self._idle = self._loop.create_future()
             await self._idle
         self._threads.shutdown()
@@ -129,9 +147,19 @@ class Dispatcher:
 
     # The queue.
 
+    def _watch(self) -> None:
+        """Look at the queue when another process has changed it; what cannot be read now is for the next look to report."""
+        assert self._outside is not None
+        self._watch_timer = self._loop.call_later(_WATCH, self._watch)
+        with suppress(StorageError):
+            if self._outside.were_made():
+                self._look()
+
     def _look(self) -> None:
-        """Lease what is due, as far as there is room; half of it stays free for what is accepted meanwhile."""
-        self._timer = None
+        """Settle what is held and due, lease what is due, as far as there is room; half of it stays free for new mail."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         room = (MOST_HELD - self._held) // 2
         if self._stopping or self._looking or not room:
             self._more_due = True
@@ -139,11 +167,37 @@ class Dispatcher:
         self._more_due = False
         self._looking = True
         self._held += room
-        self._spool.submit(Lease(self._spool, self._clock.now(), room, lambda *given: self._leased(room, *given)))
+        now = self._clock.now()
+        self._spool.submit(Settle(self._spool, now, self._settled))
+        self._spool.submit(Lease(self._spool, now, room, lambda *given: self._leased(room, *given)))
+
+    def _settled(self, error: StorageError | None, settled: list[Settled], next_due: datetime | None) -> None:
+        if error is not None:
+            self._log.server("held mail cannot be settled", error=str(error))
+        if settled:
+            self._more_due = True  # there may be more than one transaction takes, and what was let go is to be leased
+        if next_due is not None:
+            self._look_at(next_due)
+        for one in settled:
+            self._tell(one)
+
+    def _tell(self, settled: Settled) -> None:
+        event = "released" if settled.verdict == "approve" else "rejected"
+        by = settled.by or "deadline"
+        for recipient in settled.recipients:
+            self._log.outcome(event, settled.message_id, recipient, hold=settled.kind, by=by, rule=settled.rule)
+        if self.when_settled is not None:
+            try:
+                self.when_settled(settled)
+            except Exception as error:  # noqa: BLE001
+                self._log.failure(settled.message_id, error)
 
     def _leased(self, room: int, error: StorageError | None, leased: list[Leased], next_due: datetime | None) -> None:
         self._looking = False
         self._held -= room - len(leased)
+        if self._stopping:  # what is leased stays so until the spool is opened again
+            self._check_idle()
+            return
         self._ready.extend(leased)
         if error is not None:
             self._log.server("queue cannot be read", error=str(error))
@@ -204,7 +258,23 @@ class Dispatcher:
         """On a delivery thread: attempt a batch, the outcomes in its order."""
         local = [self._local(leased, route) for leased, route in routed if isinstance(route, LocalRoute)]
         delivered = iter(deliver_batch(local, self._hostname))
-        return [Deferred(route.reason) if isinstance(route, NoRoute) else next(delivered) for _, route in routed]
+        handed_off = self._hand_off(routed)
+        outcomes: list[Outcome] = []
+        for leased, route in routed:
+            match route:
+                case LocalRoute():
+                    outcomes.append(next(delivered))
+                case HandoffRoute():
+                    outcomes.append(handed_off[leased.envelope.message_id])
+                case NoRoute(reason):
+                    outcomes.append(Deferred(reason))
+        return outcomes
+
+    def _hand_off(self, routed: list[tuple[Leased, Route]]) -> dict[str, Outcome]:
+        """Hand over what another server is to deliver, into its one folder: the outcomes by message id."""
+        leased = [one for one, route in routed if isinstance(route, HandoffRoute)]
+        folder = next((route.folder for _, route in routed if isinstance(route, HandoffRoute)), None)
+        return {} if folder is None else hand_off_leased(leased, folder, self._hostname, self._readers.content)
 
     def _local(self, leased: Leased, route: LocalRoute) -> LocalDelivery:
         envelope = leased.envelope
@@ -279,14 +349,18 @@ class Dispatcher:
         self._running -= 1
         self._held -= len(entries)
         if self._stopping:
-            if not self._running and self._idle is not None and not self._idle.done():
-                self._idle.set_result(None)
+            self._check_idle()
             return
         put_back = [entry.due_at for entry in entries if isinstance(entry, PutBack)]
         if put_back:
             self._look_at(min(put_back))
         self._look_for_more()
         self._pump()
+
+    def _check_idle(self) -> None:
+        """Let `stop` go on when nothing is under way any more."""
+        if not self._running and not self._looking and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
 
 class _Readers:

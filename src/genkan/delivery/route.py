@@ -24,26 +24,39 @@ class LocalRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffRoute:
+    """To the delivery service of an E-POST server, in this folder of its."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class NoRoute:
     """Nowhere for now; the mail waits, and `reason` says for what."""
 
     reason: str
 
 
-Route = LocalRoute | NoRoute
+Route = LocalRoute | HandoffRoute | NoRoute
 
 
 class Router:
     """Finds routes."""
 
-    def __init__(self, directory: Directory, maildir: str, home: Path) -> None:
-        """`maildir` is the setting `delivery.maildir`, relative to `home`."""
+    def __init__(self, directory: Directory, maildir: str, home: Path, handoff: Path | None = None) -> None:
+        """`maildir` is the setting `delivery.maildir`, relative to `home`; `handoff` the folder of `delivery.handoff`."""
         self._directory = directory
         self._maildir = maildir
         self._home = home
+        self._handoff = None if handoff is None else HandoffRoute(handoff)
 
     def route(self, mailbox: Mailbox) -> Route:
-        """The route of a recipient's mailbox. Raises `StorageError` when the directory cannot be asked."""
+        """The route of a recipient's mailbox. Raises `StorageError` when the directory cannot be asked.
+
+        Where mail is handed off all of it is, also to addresses nobody here has: the other server knows what to do.
+        """
+        if self._handoff is not None:
+            return self._handoff
         self._directory.renew()
         match self._directory.resolve(mailbox):
             case Local(account):

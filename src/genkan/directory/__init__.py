@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is who: domains, accounts, aliases, passwords, locked clients and message numbers, all in one database."""
+"""Who is who: domains, accounts, aliases, lists; and what else all workers share: rule documents, locks, message numbers."""
 
 from __future__ import annotations
 
 from genkan.directory.accounts import UNCHANGED, Account, Accounts
 from genkan.directory.aliases import Alias, Aliases
-from genkan.directory.directory import Directory, Elsewhere, External, Local, Resolution, Unknown
+from genkan.directory.audit import Audit, AuditEntry
+from genkan.directory.directory import Directory
+from genkan.directory.documents import DocumentEntry, Documents, Revision, StoredDocument
 from genkan.directory.domains import Domains
 from genkan.directory.errors import AlreadyExists, DirectoryError, InvalidValue, NotFound
-from genkan.directory.locks import FOREVER, Lock, Locks
+from genkan.directory.lists import Lists, ListTooLarge
+from genkan.directory.locks import FOREVER, Lock, LockKind, Locks
 from genkan.directory.passwords import PasswordWrong, ScramKeys
+from genkan.directory.resolution import Elsewhere, External, Local, MailingList, Resolution, Unknown
 
 __all__ = [
     "FOREVER",
@@ -19,18 +23,28 @@ __all__ = [
     "Alias",
     "Aliases",
     "AlreadyExists",
+    "Audit",
+    "AuditEntry",
     "Directory",
     "DirectoryError",
+    "DocumentEntry",
+    "Documents",
     "Domains",
     "Elsewhere",
     "External",
     "InvalidValue",
+    "ListTooLarge",
+    "Lists",
     "Local",
     "Lock",
+    "LockKind",
     "Locks",
+    "MailingList",
     "NotFound",
     "PasswordWrong",
     "Resolution",
+    "Revision",
     "ScramKeys",
+    "StoredDocument",
     "Unknown",
 ]

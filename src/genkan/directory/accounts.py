@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_NAME: Final = 200  # characters of a full name
 MAX_QUOTA: Final = 2**62  # octets
 
-_NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line and paragraph separators
+NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, surrogates, line and paragraph separators
 
 
 class Unchanged(Enum):
@@ -54,7 +54,7 @@ class Account:
 
 
 class Accounts:
-    """The table of accounts; addresses are compared folded, and no account shares its address with an alias."""
+    """The table of accounts; addresses are compared folded, and none is shared with an alias or a mailing list."""
 
     def __init__(self, store: Store, domains: Domains) -> None:
         self._store = store
@@ -138,7 +138,7 @@ class Accounts:
             self._store.rows(self._queries.account_rehash, account.id, account.password_hash, password_hash)
 
     def remove(self, address: Mailbox) -> None:
-        """Forget the account; its mail stays where it is, aliases to it lead nowhere. Raises NotFound."""
+        """Forget the account and its documents; its mail stays, aliases to it lead nowhere. Raises NotFound."""
         with self._store.change():
             self._store.rows(self._queries.account_remove, self.show(address).id)
 
@@ -165,9 +165,13 @@ class Accounts:
         taken = self._store.row(self._queries.address, key.domain, key.local_part)
         if taken is None:
             return
-        if taken[0] is not None:
-            raise AlreadyExists(f"account {key} is already there; change it with: genkan account set {key}")
-        raise AlreadyExists(f"{key} is an alias; remove it first: genkan alias remove {key}")
+        match taken[0]:
+            case "account":
+                raise AlreadyExists(f"account {key} is already there; change it with: genkan account set {key}")
+            case "alias":
+                raise AlreadyExists(f"{key} is an alias; remove it first: genkan alias remove {key}")
+            case _:
+                raise AlreadyExists(f"{key} is a mailing list; remove it first: genkan list remove {key}")
 
 
 def _checked_address(address: Mailbox) -> Mailbox:
@@ -183,7 +187,7 @@ def _checked_address(address: Mailbox) -> Mailbox:
 
 
 def _check_name(name: str) -> None:
-    if len(name) > MAX_NAME or any(category(character) in _NO_TEXT for character in name):
+    if len(name) > MAX_NAME or any(category(character) in NO_TEXT for character in name):
         raise InvalidValue(f"the full name is not usable: give at most {MAX_NAME} characters on one line")
 
 

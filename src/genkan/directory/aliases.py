@@ -7,7 +7,7 @@ An alias is an address, `prefix*@domain` or `*@domain` (all that is not there ot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from genkan.directory.errors import AlreadyExists, InvalidValue, NotFound
 from genkan.smtp.address import AddressError, Mailbox, fold_domain, parse_mailbox
@@ -29,6 +29,21 @@ class Alias:
 
     address: Mailbox
     target: Mailbox
+
+
+class AccountEnd(NamedTuple):
+    """The id of the account where mail ends."""
+
+    id: int
+
+
+class ListEnd(NamedTuple):
+    """The id of the mailing list where mail ends."""
+
+    id: int
+
+
+End: TypeAlias = AccountEnd | ListEnd | Mailbox | None
 
 
 class Aliases:
@@ -70,15 +85,15 @@ class Aliases:
         wanted = None if domain is None else fold_domain(domain)
         return tuple(_alias(row) for row in self._store.rows(self._queries.alias_list, wanted))
 
-    def follow(self, mailbox: Mailbox) -> int | Mailbox | None:
-        """Where mail for `mailbox` ends: the id of an account, an address not local, or `None` for nobody.
+    def follow(self, mailbox: Mailbox) -> End:
+        """Where mail for `mailbox` ends: an account, a mailing list, an address not local, or `None` for nobody.
 
-        In a local domain: the account, the alias, what stands before the subaddress delimiter (RFC 5233, 4), the
+        In a local domain: the account, the alias, the list, what stands before the subaddress delimiter (RFC 5233, 4), the
         longest `prefix*`, and so on from its target. Raises AliasLoop after 10 aliases.
         """
         return self._follow(mailbox, MAX_STEPS)
 
-    def _follow(self, mailbox: Mailbox, steps: int) -> int | Mailbox | None:
+    def _follow(self, mailbox: Mailbox, steps: int) -> End:
         for _ in range(steps + 1):
             key = mailbox.folded()
             prefix_lengths = self._domains.prefix_lengths(key.domain)
@@ -93,7 +108,7 @@ class Aliases:
             "choose an account that is there or an address elsewhere as the target"
         )
 
-    def _step(self, key: Mailbox, prefix_lengths: tuple[int, ...]) -> int | Mailbox | None:
+    def _step(self, key: Mailbox, prefix_lengths: tuple[int, ...]) -> End:
         found = self._exactly(key)
         if found is None and self._delimiter:
             base, delimiter, _ = key.local_part.partition(self._delimiter)
@@ -101,12 +116,18 @@ class Aliases:
                 found = self._exactly(Mailbox(base, key.domain))
         return found if found is not None else self._by_prefix(key, prefix_lengths)
 
-    def _exactly(self, key: Mailbox) -> int | Mailbox | None:
+    def _exactly(self, key: Mailbox) -> End:
         row = self._store.row(self._queries.address, key.domain, key.local_part)
         if row is None:
             return None
-        account, target_local_part, target_domain = row
-        return Mailbox(target_local_part, target_domain) if account is None else int(account)
+        kind, number, target_local_part, target_domain = row
+        match kind:
+            case "account":
+                return AccountEnd(number)
+            case "alias":
+                return Mailbox(target_local_part, target_domain)
+            case _:
+                return ListEnd(number)
 
     def _by_prefix(self, key: Mailbox, prefix_lengths: tuple[int, ...]) -> Mailbox | None:
         for length in prefix_lengths:
@@ -119,8 +140,12 @@ class Aliases:
     def _require_free(self, address: Mailbox, domain: str, prefix: int, local_key: str) -> None:
         if self._store.row(self._queries.alias, domain, prefix, local_key) is not None:
             raise AlreadyExists(f"alias {address} is already there; remove it first: genkan alias remove {address}")
-        if not prefix and self._store.row(self._queries.account_by_key, domain, local_key) is not None:
+        if prefix:
+            return
+        if self._store.row(self._queries.account_by_key, domain, local_key) is not None:
             raise AlreadyExists(f"{address} is an account; choose another address, or remove the account first")
+        if self._store.row(self._queries.list_by_key, domain, local_key) is not None:
+            raise AlreadyExists(f"{address} is a mailing list; choose another address, or remove the list first")
 
 
 def _key(address: Mailbox) -> tuple[str, int, str]:
@@ -132,7 +157,7 @@ def _key(address: Mailbox) -> tuple[str, int, str]:
 
 
 def _checked_key(address: Mailbox) -> tuple[str, int, str]:
-    _check_address(address, "alias")
+    check_address(address, "alias")
     domain, prefix, local_key = _key(address)
     if "*" in local_key:
         raise InvalidValue(
@@ -142,12 +167,13 @@ def _checked_key(address: Mailbox) -> tuple[str, int, str]:
 
 
 def _check_target(target: Mailbox) -> None:
-    _check_address(target, "target")
+    check_address(target, "target")
     if "*" in target.local_part:
         raise InvalidValue(f"{target} cannot be a target: name one address, without an asterisk")
 
 
-def _check_address(address: Mailbox, role: str) -> None:
+def check_address(address: Mailbox, role: str) -> None:
+    """Raise InvalidValue unless `address` is a whole one; `role` says in the error what it was to be."""
     try:
         parse_mailbox(str(address))
     except AddressError as error:

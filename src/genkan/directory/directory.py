@@ -2,21 +2,24 @@
 """The directory as the other parts ask it: is this address ours, whose is it, who logs in here.
 
 One object for each process, used from the thread that opened it; call `refresh` before a question, then answers come
-from memory. Changes are made through `domains`, `accounts`, `aliases` and `locks`.
+from memory. Changes are made through its parts: `domains`, `accounts`, `aliases`, `lists`, `documents`, `locks`, `audit`.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from genkan.directory.accounts import Account, Accounts
-from genkan.directory.aliases import Aliases, AliasLoop
+from genkan.directory.aliases import AccountEnd, Aliases, AliasLoop, ListEnd
+from genkan.directory.audit import Audit
+from genkan.directory.documents import Documents
 from genkan.directory.domains import Domains
+from genkan.directory.lists import Lists
 from genkan.directory.locks import Locks
 from genkan.directory.message_ids import MessageNumbers
 from genkan.directory.passwords import ScramKeys, unmatchable_scram_keys
+from genkan.directory.resolution import Elsewhere, External, Local, MailingList, Resolution, Unknown
 from genkan.directory.store import Store
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.storage.engine import StorageError, translated
@@ -26,50 +29,31 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from genkan.directory.aliases import End
+
+__all__ = ["FILE_NAME", "Directory", "Elsewhere", "External", "Local", "MailingList", "Resolution", "Unknown"]
+
 FILE_NAME: Final = "directory.db"
 
 _SCRAM_SECRET: Final = "scram"  # noqa: S105  (the name of a row)
 
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """The address belongs to an account here, by itself or through aliases."""
-
-    account: Account
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The address is an alias here, and its target `mailbox` is not."""
-
-    mailbox: Mailbox
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The domain is local, and nobody has the address."""
-
-
-@dataclass(frozen=True, slots=True)
-class External:
-    """The domain is not local."""
-
-
-Resolution: TypeAlias = Local | Elsewhere | Unknown | External
 
 _UNKNOWN: Final = Unknown()
 _EXTERNAL: Final = External()
 
 
 class Directory:
-    """Domains, accounts, aliases and locks of an installation; every question may raise StorageError."""
+    """Who is who in an installation, what its rule documents say, who is locked out; all may raise StorageError."""
 
     def __init__(self, store: Store, subaddress_delimiter: str) -> None:
         self._store = store
         self.domains = Domains(store)
         self.accounts = Accounts(store, self.domains)
         self.aliases = Aliases(store, self.domains, subaddress_delimiter)
+        self.lists = Lists(store, self.domains, self.resolve)
+        self.documents = Documents(store, self.accounts)
         self.locks = Locks(store)
+        self.audit = Audit(store)
         self._numbers = MessageNumbers(store)
         self._resolutions: dict[Mailbox, Resolution] = store.cache()
         self._accounts: dict[Mailbox, Account | None] = store.cache()
@@ -149,16 +133,37 @@ class Directory:
         if account is not None and account.scram is not None:
             return account.scram, True
         mailbox = self._login_mailbox(name)
-        return unmatchable_scram_keys(self._scram_secret(), name if mailbox is None else str(mailbox.folded())), False
+        return unmatchable_scram_keys(
+            self.secret(_SCRAM_SECRET), name if mailbox is None else str(mailbox.folded())
+        ), False
 
     def sender_account(self, mailbox: Mailbox) -> Account | None:
         """The account an address belongs to: its own, or the one that its alias, pattern or subaddress leads to."""
         resolution = self.resolve(mailbox)
         return resolution.account if isinstance(resolution, Local) else None
 
+    def secret(self, name: str) -> bytes:
+        """32 random octets of this installation, the same for a name for ever; made when they are first asked for."""
+        row = self._store.row(self._store.queries.secret, name)
+        if row is None:
+            with self._store.transaction():
+                self._store.rows(self._store.queries.secret_add, name, secrets.token_bytes(32))
+            row = self._store.row(self._store.queries.secret, name)
+        if row is None:
+            raise StorageError(f"the directory kept no secret for {name}")
+        return bytes(row[0])
+
     def next_message_ids(self, count: int) -> range:
         """The next `count` message numbers, never handed out again; on disk as taken before this returns."""
         return self._numbers.take(count)
+
+    def next_message_number(self) -> int:
+        """The number that the next block of message ids begins with."""
+        return self._numbers.following()
+
+    def raise_message_numbers(self, minimum: int) -> None:
+        """Hand out no message number below `minimum` any more: those of another installation are taken."""
+        self._numbers.raise_to(minimum)
 
     def _resolve(self, mailbox: Mailbox) -> Resolution:
         if not mailbox.domain:
@@ -166,13 +171,23 @@ class Directory:
         if not self.domains.is_local(mailbox.domain):
             return _EXTERNAL
         try:
-            end = self.aliases.follow(mailbox)
+            return self._at(self.aliases.follow(mailbox))
         except AliasLoop:
             return _UNKNOWN
-        if isinstance(end, Mailbox):
-            return Elsewhere(end)
-        account = None if end is None else self.accounts.by_id(end)
-        return _UNKNOWN if account is None else Local(account)
+
+    def _at(self, end: End) -> Resolution:
+        match end:
+            case AccountEnd(number):
+                account = self.accounts.by_id(number)
+                return _UNKNOWN if account is None else Local(account)
+            case ListEnd(number):
+                return self.lists.by_id(number) or _UNKNOWN
+            case Mailbox():
+                return Elsewhere(end)
+            case None:
+                return _UNKNOWN
+            case never:
+                assert_never(never)
 
     def _with_domain(self, mailbox: Mailbox) -> Mailbox:
         return mailbox if mailbox.domain else Mailbox(mailbox.local_part, self.domains.default() or "")
@@ -182,13 +197,3 @@ class Directory:
             return parse_mailbox(name if "@" in name else f"{name}@{self.domains.default() or ''}")
         except AddressError:
             return None
-
-    def _scram_secret(self) -> bytes:
-        row = self._store.row(self._store.queries.secret, _SCRAM_SECRET)
-        if row is None:
-            with self._store.transaction():
-                self._store.rows(self._store.queries.secret_add, _SCRAM_SECRET, secrets.token_bytes(32))
-            row = self._store.row(self._store.queries.secret, _SCRAM_SECRET)
-        if row is None:
-            raise StorageError("the directory kept no secret for SCRAM")
-        return bytes(row[0])

@@ -33,15 +33,15 @@ class Domains:
         return domain
 
     def remove(self, name: str) -> None:
-        """Make `name` no longer local; raises NotFound, or InvalidValue while it has accounts or aliases."""
+        """Make `name` no longer local; raises NotFound, or InvalidValue while it has accounts, aliases or lists."""
         domain = fold_domain(name)
         with self._store.change():
             self.require(domain)
-            [(accounts, aliases)] = self._store.rows(self._queries.domain_counts, domain)
-            if accounts or aliases:
+            [(accounts, aliases, lists)] = self._store.rows(self._queries.domain_counts, domain)
+            if accounts or aliases or lists:
                 raise InvalidValue(
-                    f"domain {domain} still has {accounts} accounts and {aliases} aliases; remove them first: "
-                    "genkan account remove ADDRESS, genkan alias remove ALIAS"
+                    f"domain {domain} still has {accounts} accounts, {aliases} aliases and {lists} lists; remove them "
+                    "first: genkan account remove ADDRESS, genkan alias remove ALIAS, genkan list remove LIST"
                 )
             self._store.rows(self._queries.domain_remove, domain)
 

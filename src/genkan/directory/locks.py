@@ -1,28 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locked clients: failed AUTHs are counted by client address, and who failed too often is kept out for a while.
 
-IPv6 clients count by /64, since one of them owns all of it. Loopback is never locked. The clock is the caller's.
+IPv6 clients count by /64, since one of them owns all of it. Loopback is never locked, and who authenticated within the
+last hour only by an operator. The clock is the caller's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from genkan.directory.errors import InvalidValue, NotFound
+from genkan.directory.moments import loaded, stored
 
 if TYPE_CHECKING:
     from genkan.directory.store import Store
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)  # the end of a lock that has none
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+# How long a success protects. It is written down once a minute at most, so it may be that much younger than it looks.
+TRUSTED: Final = timedelta(hours=1)
+_WRITTEN_EVERY: Final = timedelta(minutes=1)
+
 _IPV6_CLIENT: Final = 64  # length of the prefix that is one client
 
 Network = IPv4Network | IPv6Network
+
+
+class LockKind(StrEnum):
+    """What a lock is for: too many failed AUTHs, too many connections, or because an operator said so."""
+
+    AUTH = "auth"
+    RATE = "rate"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +46,18 @@ class Lock:
     until: datetime | None
     reason: str
     created: datetime
+    kind: LockKind = LockKind.OPERATOR
 
 
 class Locks:
-    """The tables of locked networks and of failed AUTHs."""
+    """The tables of locked networks, and of failed and successful AUTHs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queries = store.queries
         self._until: dict[str, datetime | None] = store.cache()
         self._lengths: dict[int, tuple[int, ...]] = store.cache()
+        self._written: dict[str, datetime] = {}
 
     def locked_until(self, client_address: str, now: datetime) -> datetime | None:
         """When the client may come again, FOREVER for a lock without end, `None` if it may come now. Cached."""
@@ -61,17 +76,45 @@ class Locks:
         if network is None or limit <= 0:
             return False
         with self._store.quick_transaction():
-            self._store.rows(self._queries.failure_purge, _stored(now - window))
+            self._store.rows(self._queries.failure_purge, stored(now - window))
             self._purge_locks(now)
-            self._store.rows(self._queries.failure_add, str(network), _stored(now))
-            [(count,)] = self._store.rows(self._queries.failure_count, str(network), _stored(now - window))
+            self._store.rows(self._queries.failure_add, str(network), stored(now))
+            [(count,)] = self._store.rows(self._queries.failure_count, str(network), stored(now - window))
             if count < limit:
                 return False
-            self._store.mark_changed()
             self._store.rows(self._queries.failure_remove, str(network))
             reason = f"{count} failed AUTH within {window}"
-            self._write(self._queries.lock_extend, Lock(network, now + window, reason, now))
-        return True
+            return self._lock_stranger(Lock(network, now + window, reason, now, LockKind.AUTH))
+
+    def record_success(self, client_address: str, now: datetime) -> None:
+        """Note a successful AUTH: for an hour the client is not locked by itself. Nearly free within a minute of another.
+
+        The note survives a crash of the process, not always one of the machine.
+        """
+        written = self._written.get(client_address)
+        if written is not None and now - written < _WRITTEN_EVERY:
+            return
+        network = _client_network(client_address)
+        if network is None:
+            return
+        with self._store.quick_transaction():
+            self._store.rows(self._queries.success_purge, stored(_trusted_since(now)))
+            self._store.rows(self._queries.success_set, str(network), stored(now))
+        self._store.remember(self._written, client_address, now)
+
+    def lock_for_rate(self, client_address: str, now: datetime, duration: timedelta) -> bool:
+        """Lock a client that connects too often, unless it is loopback or has authenticated lately. True if it locked."""
+        network = _client_network(client_address)
+        if network is None:
+            return False
+        with self._store.quick_transaction():
+            self._purge_locks(now)
+            return self._lock_stranger(Lock(network, now + duration, "too many connections", now, LockKind.RATE))
+
+    def extend(self, lock: Lock) -> None:
+        """Lock a network until the end of `lock` at least; a lock of it that ends later stays as it is."""
+        with self._store.change():
+            self._write(self._queries.lock_extend, lock)
 
     def add(self, network: str, until: datetime | None, reason: str, now: datetime) -> Lock:
         """Lock an address or a network, `until` `None` for good, in place of any lock it has; raises InvalidValue."""
@@ -83,7 +126,7 @@ class Locks:
 
     def list(self, now: datetime) -> tuple[Lock, ...]:
         """The locks that still hold, oldest first."""
-        rows = self._store.rows(self._queries.lock_list, _stored(now))
+        rows = self._store.rows(self._queries.lock_list, stored(now))
         return tuple(_lock(*row) for row in rows)
 
     def clear(self, network: str | None = None) -> int:
@@ -111,7 +154,7 @@ class Locks:
         for length in self._prefix_lengths(address.version):
             row = self._store.row(self._queries.lock, str(_network(address, length)))
             if row is not None:
-                found.append(_loaded(row[0]) or FOREVER)
+                found.append(FOREVER if row[0] is None else loaded(row[0]))
         return max(found, default=None)
 
     def _prefix_lengths(self, version: int) -> tuple[int, ...]:
@@ -123,13 +166,25 @@ class Locks:
 
     def _purge_locks(self, now: datetime) -> None:
         # What has expired answers no question, so other processes need not hear of it.
-        self._store.rows(self._queries.lock_purge, _stored(now))
+        self._store.rows(self._queries.lock_purge, stored(now))
+
+    def _lock_stranger(self, lock: Lock) -> bool:
+        """Inside a transaction: lock, unless the client has authenticated lately."""
+        if self._store.row(self._queries.success_since, str(lock.network), stored(_trusted_since(lock.created))):
+            return False
+        self._store.mark_changed()
+        self._write(self._queries.lock_extend, lock)
+        return True
 
     def _write(self, query: str, lock: Lock) -> None:
-        until = None if lock.until is None else _stored(lock.until)
+        until = None if lock.until is None else stored(lock.until)
         network = lock.network
-        values = (str(network), network.version, network.prefixlen, until, lock.reason, _stored(lock.created))
-        self._store.rows(query, *values)
+        values = (str(network), network.version, network.prefixlen, until, lock.reason, stored(lock.created))
+        self._store.rows(query, *values, lock.kind)
+
+
+def _trusted_since(now: datetime) -> datetime:
+    return now - TRUSTED - _WRITTEN_EVERY
 
 
 def _client(client_address: str) -> IPv4Address | IPv6Address | None:
@@ -168,13 +223,6 @@ def _parse_network(text: str) -> Network:
         raise InvalidValue(f"{text!r} is not a network: write it as in 192.0.2.0/24 or 2001:db8::/32") from None
 
 
-def _stored(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _loaded(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
-
-
-def _lock(network: str, until: int | None, reason: str, created: int) -> Lock:
-    return Lock(ip_network(network), _loaded(until), reason, _EPOCH + created * _MICROSECOND)
+def _lock(network: str, until: int | None, reason: str, created: int, kind: str) -> Lock:
+    end = None if until is None else loaded(until)
+    return Lock(ip_network(network), end, reason, loaded(created), LockKind(kind))

@@ -22,3 +22,13 @@ class MessageNumbers:
         with self._store.transaction():
             [(following,)] = self._store.rows(self._store.queries.message_numbers_take, count)
         return range(following - count, following)
+
+    def following(self) -> int:
+        """The number that the next block begins with."""
+        [(following,)] = self._store.rows(self._store.queries.message_numbers_next)
+        return int(following)
+
+    def raise_to(self, minimum: int) -> None:
+        """Hand out no number below `minimum` any more; the counter never goes back."""
+        with self._store.transaction():
+            self._store.rows(self._store.queries.message_numbers_raise, minimum)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many sessions there are, in all and for each client address, over all workers.
+"""How many sessions there are, in all and for each client address, over all workers; and who connects too often.
 
 One process counts for all: the worker itself when it is alone, else the supervisor, asked over a socket. A worker that dies
 takes its sessions with it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -16,30 +17,51 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from genkan.config import Config
+
 ADMIT: Final = b"A"
 LEAVE: Final = b"L"
-_YES: Final = b"Y"
-_NO: Final = b"N"
+_MOST_RATED: Final = 20_000  # client addresses whose connections are counted at a time
+
+
+class Entrance(Enum):
+    """What a client is told at the door; the values go over the socket."""
+
+    YES = b"Y"
+    FULL = b"N"
+    TOO_OFTEN = b"R"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """The most sessions at a time, in all and of one client address; 0 is no limit."""
+    """The most sessions at a time, in all and of one client address, and the most new ones of one client within `window`.
+
+    0 is no limit; `window` in seconds.
+    """
 
     total: int
     per_client: int
+    rate: int = 0
+    window: float = 60.0
+
+    @classmethod
+    def of(cls, config: Config) -> SessionLimits:
+        """The limits that the configuration sets."""
+        limits = config.limits
+        window = limits.connection_window.total_seconds()
+        return cls(limits.sessions, limits.sessions_per_client, limits.connections_per_client, window)
 
     @property
     def unlimited(self) -> bool:
         """Whether nothing need be counted."""
-        return not self.total and not self.per_client
+        return not self.total and not self.per_client and not self.rate
 
 
 class Admission(Protocol):
     """Asked once when a client comes and told when it has left."""
 
-    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
-        """Call `decided` with whether there is room; if so, `leave` must follow one day."""
+    def admit(self, client_address: str, decided: Callable[[Entrance], None]) -> None:
+        """Call `decided` with whether the client may come in; if so, `leave` must follow one day."""
         ...
 
     def leave(self, client_address: str) -> None:
@@ -50,9 +72,9 @@ class Admission(Protocol):
 class Unlimited:
     """Everybody comes in."""
 
-    def admit(self, _client_address: str, decided: Callable[[bool], None]) -> None:
+    def admit(self, _client_address: str, decided: Callable[[Entrance], None]) -> None:
         """See `Admission`."""
-        decided(True)  # noqa: FBT003
+        decided(Entrance.YES)
 
     def leave(self, _client_address: str) -> None:
         """See `Admission`."""
@@ -61,20 +83,44 @@ class Unlimited:
 class LocalCount:
     """Counts in this process."""
 
-    def __init__(self, limits: SessionLimits) -> None:
-        """An empty house."""
+    def __init__(self, limits: SessionLimits, monotonic: Callable[[], float]) -> None:
+        """An empty house; `monotonic` gives seconds that never go back."""
         self._limits = limits
+        self._monotonic = monotonic
         self._total = 0
         self._clients: Counter[str] = Counter()
+        self._arrivals: dict[str, deque[float]] = {}
 
-    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
+    def admit(self, client_address: str, decided: Callable[[Entrance], None]) -> None:
         """See `Admission`."""
         limits = self._limits
-        full = 0 < limits.total <= self._total or 0 < limits.per_client <= self._clients[client_address]
-        if not full:
+        if limits.rate and self._comes_too_often(client_address):
+            decided(Entrance.TOO_OFTEN)
+        elif 0 < limits.total <= self._total or 0 < limits.per_client <= self._clients[client_address]:
+            decided(Entrance.FULL)
+        else:
             self._total += 1
             self._clients[client_address] += 1
-        decided(not full)
+            decided(Entrance.YES)
+
+    def _comes_too_often(self, client_address: str) -> bool:
+        """Count an arrival; one too many begins a new count, since the client is locked meanwhile."""
+        now = self._monotonic()
+        if len(self._arrivals) > _MOST_RATED:
+            self._forget_arrivals(now)
+        arrivals = self._arrivals.setdefault(client_address, deque())
+        while arrivals and arrivals[0] <= now - self._limits.window:
+            arrivals.popleft()
+        arrivals.append(now)
+        if len(arrivals) <= self._limits.rate:
+            return False
+        del self._arrivals[client_address]
+        return True
+
+    def _forget_arrivals(self, now: float) -> None:
+        latest = now - self._limits.window
+        recent = {client: arrivals for client, arrivals in self._arrivals.items() if arrivals[-1] > latest}
+        self._arrivals = recent if len(recent) <= _MOST_RATED else {}
 
     def leave(self, client_address: str) -> None:
         """See `Admission`."""
@@ -130,17 +176,17 @@ class RemoteCount:
         self._loop = loop
         self._orphaned = orphaned
         self._outbox = _Outbox(sock, loop)
-        self._undecided: deque[Callable[[bool], None]] = deque()
+        self._undecided: deque[Callable[[Entrance], None]] = deque()
         loop.add_reader(sock, self._read)
 
-    def admit(self, client_address: str, decided: Callable[[bool], None]) -> None:
+    def admit(self, client_address: str, decided: Callable[[Entrance], None]) -> None:
         """See `Admission`. When the supervisor cannot be asked, the client is sent away: a limit is a limit."""
         self._undecided.append(decided)
         try:
             self._outbox.send(ADMIT + client_address.encode())
         except OSError:
             self._undecided.pop()
-            decided(False)  # noqa: FBT003
+            decided(Entrance.FULL)
 
     def leave(self, client_address: str) -> None:
         """See `Admission`."""
@@ -152,7 +198,7 @@ class RemoteCount:
     def _read(self) -> None:
         try:
             while answer := self._socket.recv(1):
-                self._undecided.popleft()(answer == _YES)
+                self._undecided.popleft()(Entrance(answer))
         except BlockingIOError:
             return
         except OSError:
@@ -160,7 +206,7 @@ class RemoteCount:
         self._loop.remove_reader(self._socket)
         self._outbox.close()
         while self._undecided:
-            self._undecided.popleft()(False)  # noqa: FBT003
+            self._undecided.popleft()(Entrance.FULL)
         self._orphaned()
 
 
@@ -204,9 +250,9 @@ class WorkerCount:
             self._count.leave(client_address)
             return
 
-        def decided(admitted: bool) -> None:  # noqa: FBT001
-            if admitted:
+        def decided(entrance: Entrance) -> None:
+            if entrance is Entrance.YES:
                 self._clients[client_address] += 1
-            self._outbox.send(_YES if admitted else _NO)
+            self._outbox.send(entrance.value)
 
         self._count.admit(client_address, decided)

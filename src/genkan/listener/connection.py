@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from genkan.listener.reception import Reception
+from genkan.listener.admission import Entrance
+from genkan.listener.ends import address_of, port_of
+from genkan.listener.reception import Reception, rule_text
 from genkan.listener.tls import tls_summary
 from genkan.policy.facts import ConnectionFacts
 from genkan.policy.verdict import Verdict
@@ -80,7 +82,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         door = self._door
         if not self._client_address:
-            self._client_address = _address_of(transport)
+            self._client_address = address_of(transport)
         self._begun = door.house.clock.monotonic()
         door.connections.add(self)
         door.idle.heard(self)
@@ -113,7 +115,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         door.connections.discard(self)
         door.idle.forget(self)
-        self._reception.abort()
+        self._reception.abort("lost")
         if self._admitted:
             door.admission.leave(self._client_address)
         self._log()
@@ -139,19 +141,21 @@ class Connection(asyncio.Protocol):
 
     # The beginning.
 
-    def _decided(self, admitted: bool) -> None:  # noqa: FBT001
+    def _decided(self, entrance: Entrance) -> None:
+        admitted = entrance is Entrance.YES
         if self._closing:
             if admitted:
                 self._door.admission.leave(self._client_address)
             return
         self._admitted = admitted
         if not admitted:
-            self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
+            self._not_admitted(entrance)
             return
         if self._door.stopping:
             self._turn_away(Verdict("stopping", replies.SHUTTING_DOWN))
             return
         house = self._door.house
+        house.product_logs.connected(self._client_address, port_of(self._transport))
         try:
             house.directory.renew()
             verdict = house.chain.connect.decide(self._reception.facts)
@@ -166,6 +170,17 @@ class Connection(asyncio.Protocol):
             return
         self._greet()
 
+    def _not_admitted(self, entrance: Entrance) -> None:
+        house = self._door.house
+        if entrance is Entrance.FULL:
+            self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
+            return
+        now, duration = house.clock.now(), house.rules.connection_lockout
+        if house.directory.locks.lock_for_rate(self._client_address, now, duration):
+            self._turn_away(Verdict("connection-rate", None, detail=f"too many connections, locked for {duration}"))
+        else:  # loopback, or one who has authenticated lately
+            self._turn_away(Verdict("connection-rate", replies.TOO_MANY_SESSIONS))
+
     async def _decide_later(self, answer: Awaitable[Verdict | None]) -> None:
         verdict = await answer
         if self._closing:
@@ -176,6 +191,8 @@ class Connection(asyncio.Protocol):
             self._turn_away(verdict)
 
     def _greet(self) -> None:
+        if self._reception.journal is not None:
+            self._reception.journal.greeted(self._reception.facts, None)
         self._session.greet()
         self._waiting = False
         self._flush()
@@ -183,7 +200,11 @@ class Connection(asyncio.Protocol):
 
     def _turn_away(self, verdict: Verdict) -> None:
         name = "none" if verdict.row is None else verdict.row.name
-        self._door.house.log.refused(self._client_address, name, verdict.check, detail=verdict.detail)
+        rule = {} if verdict.rule is None else {"rule": rule_text(verdict.rule)}
+        self._door.house.log.refused(self._client_address, name, verdict.check, detail=verdict.detail, **rule)
+        self._door.house.product_logs.ended(self._client_address, "", None, "", ok=False)
+        if self._reception.journal is not None:
+            self._reception.journal.greeted(self._reception.facts, verdict)
         if verdict.row is not None:
             self._session.close_with(verdict.row, fqdn=self._door.house.hostname, **verdict.fields)
         self._close(verdict.check)
@@ -269,21 +290,23 @@ class Connection(asyncio.Protocol):
         self._session.send_reply(self._reception.data())
 
     def _on_content(self, event: events.ContentReceived) -> None:
-        self._reception.content(event.octets)
+        behind = self._reception.content(event.octets)
         self._progress = True
-        spool = self._door.house.spool
-        if spool.is_behind:
+        if behind is not None:
             self._waiting = True
             self._pause_reading()
-            spool.when_drained(self._drained)
+            behind.when_drained(self._drained)
 
     def _drained(self) -> None:
-        self._waiting = False
-        self._go_on()
+        if not self._closing:
+            self._waiting = False
+            self._go_on()
 
     def _on_ended(self, event: events.ContentEnded) -> None:
         self._waiting = True
-        self._reception.ended(event, self._content_answered)
+        judging = self._reception.ended(event, self._content_answered)
+        if judging is not None:
+            self._start(judging)
 
     def _content_answered(self, reply: Reply) -> None:
         self._messages += reply.accepts
@@ -428,9 +451,15 @@ class Connection(asyncio.Protocol):
         self._close("failure")
 
     def _log(self) -> None:
-        session, house = self._session, self._door.house
+        session, house, reception = self._session, self._door.house, self._reception
         tls = self._transport.get_extra_info("ssl_object")
-        account = self._reception.facts.account
+        account = reception.facts.account
+        seconds = round(house.clock.monotonic() - self._begun, 3)
+        if reception.journal is not None:
+            reception.journal.closed(session, reception.facts, self._reason, seconds)
+        if reception.last is not None:
+            path, ok = reception.last.reverse_path, self._messages > 0
+            house.product_logs.ended(self._client_address, "", path, reception.last_id, ok=ok)
         house.log.connection(
             self._client_address,
             self._door.role,
@@ -439,7 +468,7 @@ class Connection(asyncio.Protocol):
             account="" if account is None else str(account.address),
             tls="" if tls is None else tls_summary(tls),
             messages=self._messages,
-            seconds=round(house.clock.monotonic() - self._begun, 3),
+            seconds=seconds,
         )
 
 
@@ -448,12 +477,6 @@ async def _finish(work: Awaitable[None], fail: Callable[[BaseException], None]) 
         await work
     except Exception as error:  # noqa: BLE001
         fail(error)
-
-
-def _address_of(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    address = str(peer[0]) if peer else "0.0.0.0"  # noqa: S104
-    return address.removeprefix("::ffff:") if address.count(".") == 3 else address.partition("%")[0]
 
 
 _ANSWERS: Final[dict[type, Callable[[Connection, Event | Signal], None]]] = cast(

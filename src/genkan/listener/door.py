@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from genkan.listener.admission import Admission
     from genkan.listener.connection import Connection
+    from genkan.listener.house import House
     from genkan.listener.idle import IdleWatch
-    from genkan.listener.reception import House
     from genkan.policy.facts import Role
     from genkan.smtp.session_rules import SessionRules
 

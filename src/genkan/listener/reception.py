@@ -8,76 +8,54 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genkan.directory.accounts import Account
 from genkan.listener.authentication import Authentication
-from genkan.message.content import HeaderScan
+from genkan.listener.handing_over import HandingOver, is_plain
+from genkan.listener.intake import Intake
+from genkan.listener.journal import Journal
 from genkan.message.envelope import Envelope, Recipient
 from genkan.message.trace import Hop, protocol_name, received_field
-from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
+from genkan.policy.facts import RcptFacts, TransactionFacts
 from genkan.policy.verdict import Verdict
+from genkan.record.entry import Decision
 from genkan.smtp import replies
 from genkan.smtp.address import AddressError, parse_mailbox
 from genkan.smtp.reply import Reply, ReplyRow
 from genkan.storage.engine import StorageFull
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
-    from datetime import timedelta
 
-    from genkan.clock import Clock
     from genkan.directory.directory import Directory
-    from genkan.listener.password_pool import PasswordPool
-    from genkan.maillog import MailLog
-    from genkan.policy.chain import Chain
+    from genkan.listener.house import House
+    from genkan.listener.intake import Behind
+    from genkan.policy.facts import ConnectionFacts, ContentFacts
+    from genkan.record.entry import End, Rule
     from genkan.smtp import events
-    from genkan.smtp.reply import Wordbook
+    from genkan.smtp.address import Mailbox
     from genkan.smtp.session import Session
-    from genkan.spool.message_ids import MessageIds
-    from genkan.spool.spool import Draft, Spool
     from genkan.storage.engine import StorageError
 
     AuthResult = bytes | Account | ReplyRow
     Answer = Reply | Awaitable[Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all connections of a worker share."""
-
-    hostname: str
-    banner: str
-    wordbook: Wordbook
-    directory: Directory
-    chain: Chain
-    spool: Spool
-    message_ids: MessageIds
-    log: MailLog
-    clock: Clock
-    passwords: PasswordPool
-    loop: asyncio.AbstractEventLoop
-    lockout_failures: int
-    lockout_time: timedelta
-    unknown_recipients: int
-    transaction_time: float  # seconds
-
-
 class Reception:
     """Receives the mail of one connection."""
 
     __slots__ = (
-        "_draft",
         "_hop",
         "_house",
-        "_message_id",
-        "_scan",
+        "_intake",
         "_session",
         "_unknown",
         "authentication",
         "facts",
+        "journal",
+        "last",
+        "last_id",
         "locked",
         "transaction",
     )
@@ -87,13 +65,14 @@ class Reception:
         self._house = house
         self._session = session
         self.facts = facts
+        self.journal = None if house.recorder is None else Journal(house, house.recorder, facts)
         self.transaction: TransactionFacts | None = None
+        self.last: TransactionFacts | None = None
+        self.last_id = ""
         self.authentication: Authentication | None = None
         self.locked = False
         self._unknown = 0
-        self._draft: Draft | None = None
-        self._scan: HeaderScan | None = None
-        self._message_id = ""
+        self._intake: Intake | None = None
         self._hop: Hop | None = None
 
     # The mail transaction.
@@ -104,15 +83,19 @@ class Reception:
         house.directory.renew()
         facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
         verdict = house.chain.mail.decide(facts)
-        if verdict is None:
-            return self._mail_accepted(facts)
-        seen = {"reverse_path": "" if facts.reverse_path is None else str(facts.reverse_path)}
-        return self._decide(verdict, lambda: self._mail_accepted(facts), seen)
+        if verdict is None or isinstance(verdict, Verdict):
+            return self._mail_decided(facts, verdict)
+        return self._later(verdict, lambda decided: self._mail_decided(facts, decided))
 
-    def _mail_accepted(self, facts: TransactionFacts) -> Reply:
+    def _mail_decided(self, facts: TransactionFacts, verdict: Verdict | None) -> Reply:
+        path = "" if facts.reverse_path is None else str(facts.reverse_path)
+        self.last = facts
+        if self.journal is not None:
+            self.journal.mail(self._session, facts, verdict)
+        if verdict is not None:
+            return self._refusal(verdict, reverse_path=path)
         self.transaction = facts
-        path = facts.reverse_path
-        return self._say(replies.SENDER_OK, reverse_path="" if path is None else str(path))
+        return self._say(replies.SENDER_OK, reverse_path=path)
 
     def rcpt(self, event: events.RcptRequested) -> Answer:
         """Will mail for this forward-path be taken?"""
@@ -120,74 +103,137 @@ class Reception:
         house.directory.renew()
         facts = RcptFacts(self._open(), event.forward_path, event.parameters)
         verdict = house.chain.rcpt.decide(facts)
-        if verdict is None:
-            return self._rcpt_accepted(facts)
-        return self._decide(verdict, lambda: self._rcpt_accepted(facts), {"forward_path": str(facts.forward_path)})
+        if verdict is None or isinstance(verdict, Verdict):
+            return self._rcpt_decided(facts, verdict)
+        return self._later(verdict, lambda decided: self._rcpt_decided(facts, decided))
 
-    def _rcpt_accepted(self, facts: RcptFacts) -> Reply:
-        mailbox, parameters = facts.mailbox, facts.parameters
+    def _rcpt_decided(self, facts: RcptFacts, verdict: Verdict | None) -> Reply:
+        path = str(facts.forward_path)
+        if self.journal is not None:
+            self.journal.rcpt(facts, verdict)
+        if verdict is not None:
+            return self._refusal(verdict, forward_path=path)
+        facts.transaction.rcpt_count += 1
+        self._add_recipients(facts)
+        return self._say(replies.RECIPIENT_OK, forward_path=path)
+
+    def _add_recipients(self, facts: RcptFacts) -> None:
+        """Two names of one mailbox get one copy (the product's page bsd-17-71); a list stands for its members."""
+        transaction, parameters, mailbox = facts.transaction, facts.parameters, facts.mailbox
         assert mailbox is not None
-        transaction = facts.transaction
-        transaction.rcpt_count += 1
-        # Two names of one mailbox get one copy (the product's page bsd-17-71).
-        if mailbox not in transaction.recipients:
-            recipient = Recipient(facts.forward_path, mailbox, parameters.notify, parameters.original)
-            transaction.recipients[mailbox] = recipient
-        return self._say(replies.RECIPIENT_OK, forward_path=str(facts.forward_path))
+        mailboxes: tuple[Mailbox, ...] = (mailbox,)
+        if facts.mailing_list is not None:
+            mailboxes = self._house.directory.lists.expand(facts.mailing_list)
+        elif facts.account is not None:
+            transaction.accounts[mailbox] = facts.account
+        for each in mailboxes:
+            if each not in transaction.recipients:
+                recipient = Recipient(facts.forward_path, each, parameters.notify, parameters.original)
+                transaction.recipients[each] = recipient
 
     def data(self) -> Reply:
         """The content may come; it begins with our trace field."""
         house, transaction = self._house, self._open()
-        self._message_id = house.message_ids.next()
-        self._draft = house.spool.begin()
-        self._scan = HeaderScan()
+        message_id = self.last_id = house.message_ids.next()
         paths = [recipient.forward_path for recipient in transaction.recipients.values()]
         only = paths[0] if len(paths) == 1 and paths[0].domain else None
-        self._draft.append(received_field(self._current_hop(), self._message_id, only, house.clock.now()))
-        return self._say(replies.START_MAIL_INPUT, message_id=self._message_id)
+        trace = received_field(self._current_hop(), message_id, only, house.clock.now())
+        self._intake = Intake(house, transaction, message_id, trace)
+        return self._say(replies.START_MAIL_INPUT, message_id=message_id)
 
-    def content(self, octets: bytes) -> None:
-        """The next octets of the content."""
-        if self._scan is not None and self._draft is not None:
-            self._scan.feed(octets)
-            self._draft.append(octets)
+    def content(self, octets: bytes) -> Behind | None:
+        """The next octets of the content; who does not keep up with them, if anybody."""
+        if self._intake is None:
+            return None
+        self._intake.feed(octets)
+        return self._intake.behind()
 
-    def ended(self, event: events.ContentEnded, done: Callable[[Reply], None]) -> None:
-        """The content is complete. `done` gets the reply, a positive one only when the message would survive a crash."""
-        scan = self._scan
-        assert scan is not None
-        facts = ContentFacts(self._open(), event.fault, event.size, scan)
+    def ended(self, event: events.ContentEnded, done: Callable[[Reply], None]) -> Awaitable[None] | None:
+        """The content is complete. `done` gets the reply, a positive one only when the message would survive a crash.
+
+        What is returned has to be run for that, when the checks wait for somebody.
+        """
+        assert self._intake is not None
+        facts = self._intake.ended(event)
         verdict = self._house.chain.content.decide(facts)
-        assert verdict is None or isinstance(verdict, Verdict)
-        if verdict is not None:
-            reply = self._refusal(verdict)
-            self.abort()
-            done(reply)
-            return
-        self._accept(event.size, done)
+        if verdict is None or isinstance(verdict, Verdict):
+            self._content_decided(facts, verdict, done)
+            return None
+        return self._content_later(facts, verdict, done)
 
-    def _accept(self, size: int, done: Callable[[Reply], None]) -> None:
-        house, draft, envelope = self._house, self._draft, self._envelope()
-        assert draft is not None
+    async def _content_later(
+        self, facts: ContentFacts, verdict: Awaitable[Verdict | None], done: Callable[[Reply], None]
+    ) -> None:
+        decided = await verdict
+        if self._intake is not None:  # else the client has gone meanwhile, and the content with it
+            self._content_decided(facts, decided, done)
+
+    def _content_decided(self, facts: ContentFacts, verdict: Verdict | None, done: Callable[[Reply], None]) -> None:
+        house, intake = self._house, self._intake
+        assert intake is not None
+        if self.journal is not None:
+            self.journal.content(facts, intake.message_id, verdict)
+        if facts.handlings.refuse_client:
+            house.refuse_client(self.facts.client_address)
+        if verdict is None:
+            self._accept(facts, done)
+            return
+        reply = self._refusal(verdict)
+        if facts.handlings.copies:
+            self._keep_copies(facts, reply, done)
+            return
+        self.abort("refused")
+        done(reply)
+
+    def _accept(self, facts: ContentFacts, done: Callable[[Reply], None]) -> None:
+        house, intake, journal, envelope = self._house, self._intake, self.journal, self._envelope()
+        assert intake is not None
+        self.transaction = None
 
         def finished(error: StorageError | None) -> None:
             failed = None if error is None else self.failed(error)
-            self._message_id = ""
+            self._intake = None
+            if journal is not None:
+                journal.ended("accepted" if failed is None else "refused")
             if failed is not None:
                 done(failed)
                 return
-            house.log.accepted(envelope, size)
+            house.log.accepted(envelope, facts.size)
+            house.product_logs.accepted(envelope)
             done(self._say(replies.MESSAGE_RECEIVED))
 
-        self._draft = None
-        self.transaction = None
-        house.spool.accept(envelope, draft, finished)
+        if is_plain(facts.handlings):
+            house.spool.accept(envelope, intake.draft, finished)
+            return
+        handing_over = HandingOver(house, envelope, intake, facts.handlings)
+
+        def handed_over(error: StorageError | None) -> None:
+            if error is None:
+                handing_over.send_notices()
+            finished(error)
+
+        handing_over.accept(handed_over)
+
+    def _keep_copies(self, facts: ContentFacts, reply: Reply, done: Callable[[Reply], None]) -> None:
+        """The message is refused, and a copy of it goes into the quarantine; should that fail, it is refused all the same."""
+        assert self._intake is not None
+        envelope, intake = self._envelope(), self._intake
+        self._intake = None
+
+        def kept(error: StorageError | None) -> None:
+            if error is not None:
+                self.failed(error)
+            self.abort("refused")
+            done(reply)
+
+        HandingOver(self._house, envelope, intake, facts.handlings).keep_copies(kept)
 
     def _envelope(self) -> Envelope:
-        transaction, session = self._open(), self._session
-        account = self.facts.account
+        transaction, session, intake = self._open(), self._session, self._intake
+        assert intake is not None
+        account, parameters = self.facts.account, transaction.parameters
         return Envelope(
-            message_id=self._message_id,
+            message_id=intake.message_id,
             accepted_at=self._house.clock.now(),
             reverse_path=transaction.reverse_path,
             recipients=tuple(transaction.recipients.values()),
@@ -195,24 +241,24 @@ class Reception:
             hello_domain=session.hello_domain,
             account="" if account is None else str(account.address),
             protocol=self._protocol(),
-            body=transaction.parameters.body,
-            smtputf8=transaction.parameters.smtputf8,
-            ret=transaction.parameters.ret,
-            envid=transaction.parameters.envid,
+            body=parameters.body,
+            smtputf8=parameters.smtputf8,
+            ret=parameters.ret,
+            envid=parameters.envid,
         )
 
-    def abort(self) -> None:
+    def abort(self, end: End = "reset") -> None:
         """The transaction is over without a message."""
-        if self._draft is not None:
-            self._house.spool.discard(self._draft)
-            self._draft = None
-        self._scan = None
-        self._message_id = ""
+        if self.transaction is not None and self._intake is not None:
+            self._intake.discard()
+            self._intake = None
         self.transaction = None
+        if self.journal is not None:
+            self.journal.ended(end)
 
     def overdue(self, moment: float) -> bool:
         """Whether the open transaction has lasted longer than the setting `limits.transaction_time`."""
-        return self.transaction is not None and moment - self.transaction.begun > self._house.transaction_time
+        return self.transaction is not None and moment - self.transaction.begun > self._house.rules.transaction_time
 
     # AUTH.
 
@@ -246,17 +292,29 @@ class Reception:
         if self._is_locked():  # by failures on other connections, while this one was asking
             self.locked = True
             return self._auth_refused(replies.AUTH_FAILED, authentication)
-        self.facts.account = result
+        return self._authenticated(result, authentication.mechanism)
+
+    def _authenticated(self, account: Account, mechanism: str) -> Reply:
+        house, client = self._house, self.facts.client_address
+        self.facts.account = account
         self.facts.auth_failed = False
-        self._house.log.authenticated(self.facts.client_address, str(result.address), authentication.mechanism)
+        house.directory.locks.record_success(client, house.clock.now())
+        house.log.authenticated(client, str(account.address), mechanism)
+        if self.journal is not None:
+            self.journal.authenticated(mechanism, str(account.address), None)
         return self._say(replies.AUTH_OK)
 
     def _auth_refused(self, row: ReplyRow, authentication: Authentication) -> Reply:
-        detail = f"{authentication.mechanism} for {self._shown(authentication.login)}"
+        mechanism, login = authentication.mechanism, self._shown(authentication.login)
+        fields = {}
         if row is replies.AUTH_UNAVAILABLE:
-            return self._refusal(Verdict("authentication", row, {"id": self._house.message_ids.next()}, detail))
-        self.auth_failed()
-        return self._refusal(Verdict("authentication", row, {}, detail))
+            fields["id"] = new_error_id()
+        else:
+            self.auth_failed()
+        verdict = Verdict("authentication", row, fields, f"{mechanism} for {login}")
+        if self.journal is not None:
+            self.journal.authenticated(mechanism, login, verdict)
+        return self._refusal(verdict)
 
     def auth_failed(self) -> None:
         """Count a failure; at the limit the client's address is locked, and this connection is its last."""
@@ -264,7 +322,7 @@ class Reception:
         self.authentication = None
         self.facts.auth_failed = True
         locks, client, now = house.directory.locks, self.facts.client_address, house.clock.now()
-        locked = locks.record_failure(client, now, house.lockout_failures, house.lockout_time)
+        locked = locks.record_failure(client, now, house.rules.lockout_failures, house.rules.lockout_time)
         self.locked = locked or self._is_locked()
 
     def auth_aborted(self, row: ReplyRow) -> None:
@@ -272,12 +330,12 @@ class Reception:
         self.authentication = None
         if row is replies.AUTH_NOT_BASE64:
             self.auth_failed()
-        self._house.log.refused(self.facts.client_address, row.name, "session", line="AUTH")
+        self.refused(row, "AUTH")
 
     @property
     def is_guessing(self) -> bool:
         """Whether the client has named as many unknown addresses as one session may (`limits.unknown_recipients`)."""
-        return 0 < self._house.unknown_recipients <= self._unknown
+        return 0 < self._house.rules.unknown_recipients <= self._unknown
 
     def _is_locked(self) -> bool:
         house = self._house
@@ -316,33 +374,25 @@ class Reception:
         return self._failure(row, error)
 
     def _failure(self, row: ReplyRow, error: BaseException) -> Reply:
-        error_id = self._message_id or new_error_id()
+        error_id = new_error_id() if self._intake is None else self._intake.message_id
         client, log = self.facts.client_address, self._house.log
         if row is replies.STORAGE_FULL:
             log.refused(client, row.name, "storage", id=error_id, detail=str(error))
         else:
             log.failure(error_id, error, client=client, reply=row.name)
+        if self.journal is not None:
+            check = "storage" if row is replies.STORAGE_FULL else "failure"
+            self.journal.failed(Decision(row.name, check, fields={"id": error_id}))
         return self._say(row, id=error_id)
 
     def refused(self, row: ReplyRow, line: str) -> None:
-        """The session itself refused a command: only the log is to be told."""
+        """The session itself refused a command: only log and record are to be told."""
         self._house.log.refused(self.facts.client_address, row.name, "session", line=line)
+        if self.journal is not None:
+            self.journal.refused(line, row.name)
 
-    def _decide(
-        self,
-        verdict: Verdict | Awaitable[Verdict | None],
-        accepted: Callable[[], Reply],
-        seen: dict[str, str],
-    ) -> Answer:
-        if isinstance(verdict, Verdict):
-            return self._refusal(verdict, **seen)
-        return self._decide_later(verdict, accepted, seen)
-
-    async def _decide_later(
-        self, verdict: Awaitable[Verdict | None], accepted: Callable[[], Reply], seen: dict[str, str]
-    ) -> Reply:
-        decided = await verdict
-        return accepted() if decided is None else self._refusal(decided, **seen)
+    async def _later(self, verdict: Awaitable[Verdict | None], decided: Callable[[Verdict | None], Reply]) -> Reply:
+        return decided(await verdict)
 
     def _refusal(self, verdict: Verdict, **seen: object) -> Reply:
         """The words of an objection, and the line of the log: with the envelope as far as it is known, and what was `seen`."""
@@ -351,7 +401,13 @@ class Reception:
         reply = self._say(verdict.row, **verdict.fields)
         transaction = self.transaction
         reverse_path = None if transaction is None else str(transaction.reverse_path or "")
-        details = {"detail": verdict.detail, "reverse_path": reverse_path, "id": self._message_id or None}
+        details: dict[str, object] = {
+            "detail": verdict.detail,
+            "reverse_path": reverse_path,
+            "id": None if self._intake is None else self._intake.message_id,
+        }
+        if verdict.rule is not None:
+            details["rule"] = rule_text(verdict.rule)
         self._house.log.refused(
             self.facts.client_address, reply.name, verdict.check, **(details | verdict.fields | seen)
         )
@@ -387,6 +443,12 @@ def _account_behind(directory: Directory, argument: str) -> Account | None:
         return directory.sender_account(parse_mailbox(argument.strip("<>")))
     except AddressError:
         return None
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule's place and words, for the log."""
+    owner = f" of {rule.account}" if rule.account else ""
+    return f"{rule.document}{owner}:{rule.line} {rule.text}"
 
 
 def new_error_id() -> str:

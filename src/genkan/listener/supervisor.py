@@ -42,7 +42,7 @@ class Supervisor:
         self._config = config
         self._log = log
         self._clock = clock
-        self._count = LocalCount(SessionLimits(config.limits.sessions, config.limits.sessions_per_client))
+        self._count = LocalCount(SessionLimits.of(config), clock.monotonic)
         self._stopping = asyncio.Event()
         for settings in config.listener:  # sockets of ours may share a port with each other, not with another server's
             bind(settings.address, shared=False).close()

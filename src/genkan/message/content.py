@@ -10,14 +10,35 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_FROM: Final = 4096  # octets of the From field body that are remembered
+MAX_BODY: Final = 4096  # octets of the body of a From or Subject field that are remembered
 
 # The name and the white space of obs-optional (RFC 5322, 4.5) end within _UNDECIDED octets of their line's start.
-_FIELD: Final = re.compile(rb"\n(?:(from)|received)[ \t]{0,80}:", re.IGNORECASE)
+_FIELD: Final = re.compile(rb"\n(?:(from)|(subject)|received)[ \t]{0,80}:", re.IGNORECASE)
 _UNDECIDED: Final = 100
 _BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _FIELD_END: Final = re.compile(rb"\n[^ \t]")
 _LINE_END: Final = re.compile(rb"\r?\n")
+
+
+class _Body:
+    """The body of a field, as far as it has come: it goes on until a line begins without white space (RFC 5322, 2.2.3)."""
+
+    __slots__ = ("octets", "open")
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = b""
+        self.open = True
+        self.extend(octets)
+
+    def extend(self, octets: bytes) -> None:
+        body = self.octets + octets[: MAX_BODY + 2]
+        end = _FIELD_END.search(body, max(0, len(self.octets) - 1))
+        self.open = end is None and len(body) <= MAX_BODY
+        self.octets = body[: end.start() if end else MAX_BODY + 2]
+
+    @property
+    def unfolded(self) -> bytes:
+        return _LINE_END.sub(b"", self.octets[:MAX_BODY]).strip(b" \t\r")
 
 
 class HeaderScan:
@@ -25,30 +46,41 @@ class HeaderScan:
 
     `received` is the number of Received fields, `from_fields` that of From fields (RFC 5322, 3.6 wants one),
     `header_octets` the octets of the header section so far, without the blank line; `ended` is whether that was seen.
+    `start` are the first octets of the header section, as many as are to be kept.
     """
 
-    __slots__ = ("_from_body", "_from_open", "_rest", "ended", "from_fields", "header_octets", "received")
+    __slots__ = ("_author", "_keep", "_rest", "_subject", "ended", "from_fields", "header_octets", "received", "start")
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = 0) -> None:
+        """`keep` is the most octets that `start` will have."""
         self.received = 0
         self.from_fields = 0
         self.header_octets = 0
         self.ended = False
+        self.start = b""
+        self._keep = keep
         self._rest = b"\n"  # an undecided line so far, with the LF before it; the first line is given one too
-        self._from_body = b""
-        self._from_open = False
+        self._author: _Body | None = None
+        self._subject: _Body | None = None
 
     @property
     def from_field(self) -> bytes:
-        """The body of the first From field, unfolded and cut after `MAX_FROM` octets; b"" when there is none."""
-        return _LINE_END.sub(b"", self._from_body[:MAX_FROM]).strip(b" \t\r")
+        """The body of the first From field, unfolded and cut after `MAX_BODY` octets; b"" when there is none."""
+        return b"" if self._author is None else self._author.unfolded
+
+    @property
+    def subject(self) -> bytes:
+        """The body of the first Subject field, as `from_field`."""
+        return b"" if self._subject is None else self._subject.unfolded
 
     def feed(self, octets: bytes) -> None:
         """Take the next chunk of content; costs nothing once `ended`."""
         if self.ended:
             return
-        if self._from_open:
-            self._extend_from(octets)
+        before = self.header_octets
+        for body in (self._author, self._subject):
+            if body is not None and body.open:
+                body.extend(octets)
         data = self._rest + octets
         blank = _BLANK_LINE.search(data)
         if blank is None:
@@ -60,22 +92,20 @@ class HeaderScan:
             self._scan(data, blank.start())
             self._rest = b""
             self.ended = True
+        if before < self._keep:
+            self.start = (self.start + octets)[: min(self._keep, self.header_octets)]
 
     def _scan(self, data: bytes, end: int) -> None:
         for field in _FIELD.finditer(data, 0, end):
-            if field[1] is None:
+            kind = field.lastindex
+            if kind is None:
                 self.received += 1
-                continue
-            self.from_fields += 1
-            if self.from_fields == 1:
-                self._extend_from(data[field.end() : field.end() + MAX_FROM + 2])
-
-    def _extend_from(self, octets: bytes) -> None:
-        """Add to the From field's body until a line begins without white space (RFC 5322, 2.2.3)."""
-        body = self._from_body + octets[: MAX_FROM + 2]
-        end = _FIELD_END.search(body, max(0, len(self._from_body) - 1))
-        self._from_open = end is None and len(body) <= MAX_FROM
-        self._from_body = body[: end.start() if end else MAX_FROM + 2]
+            elif kind == 1:
+                self.from_fields += 1
+                if self._author is None:
+                    self._author = _Body(data[field.end() : field.end() + MAX_BODY + 2])
+            elif self._subject is None:
+                self._subject = _Body(data[field.end() : field.end() + MAX_BODY + 2])
 
     def _keep_undecided(self, data: bytes) -> None:
         """Keep the last line's start while it may still turn out to be a field we count, or the blank line."""

@@ -7,23 +7,27 @@ or with an awaitable of either when it has to wait for something; only then does
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from genkan.policy.client import LockOut, TrialPeriod
+from genkan.policy.approval import ApprovalRules, RefusedAddress
+from genkan.policy.client import BlockLists, LockOut, TrialPeriod
 from genkan.policy.content import DeclaredSize, HeaderSize, Hops, MailDataFault
-from genkan.policy.recipient import KnownRecipient, MailboxQuota, RecipientNumber
-from genkan.policy.relay import Relay
-from genkan.policy.sender import AuthenticatedSender, BlankReversePath, FromFieldTrust, LocalSender, SenderTrust
+from genkan.policy.destination import Destination
+from genkan.policy.filter import ContentFilter, VirusScan
+from genkan.policy.recipient import Destined, KnownRecipient, ListSender, MailboxQuota, RecipientNumber
+from genkan.policy.relay import AccountClientRules, ClientRules, Relay
+from genkan.policy.sender import AuthenticatedSender, FromFieldTrust, LocalSender, SenderTrust
 from genkan.policy.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from datetime import datetime
+    from collections.abc import Awaitable
 
     from genkan.config import Config
-    from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
     from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
+    from genkan.policy.rulebook import Rulebook
+    from genkan.policy.world import World
 
 Facts = TypeVar("Facts")
 FactsIn_contra = TypeVar("FactsIn_contra", contravariant=True)
@@ -72,21 +76,19 @@ class Stage(Generic[Facts]):
 class Chain:
     """All stages of a listener's policy."""
 
-    def __init__(
-        self,
-        config: Config,
-        directory: Directory,
-        usage: Callable[[Account], Awaitable[int]],
-        now: Callable[[], datetime],
-    ) -> None:
-        """`usage` gives the octets in an account's mailbox, `now` the present moment."""
-        limits, auth = config.limits, config.auth
+    def __init__(self, config: Config, directory: Directory, rulebook: Rulebook, world: World) -> None:
+        """The directory knows who is who, the rulebook what the operator wants, the world all that is outside."""
+        limits, auth, content_filter = config.limits, config.auth, config.filter
+        self._exempt = content_filter.exempt
+        self._filters = content_filter.enabled
+        self._filter = ContentFilter(rulebook, world, whole_message=content_filter.account_refusal == "message")
         self.connect: Stage[ConnectionFacts] = Stage(
-            TrialPeriod(config.expires, now),
-            LockOut(directory, now),
+            TrialPeriod(config.expires, world),
+            LockOut(directory, rulebook, world),
+            BlockLists(rulebook, world),
         )
         self.mail: Stage[TransactionFacts] = Stage(
-            BlankReversePath(),
+            ClientRules(rulebook),
             LocalSender(directory),
             AuthenticatedSender(auth, config.replies),
             SenderTrust(auth.sender_trust),
@@ -94,13 +96,32 @@ class Chain:
         )
         self.rcpt: Stage[RcptFacts] = Stage(
             RecipientNumber(limits.recipients, limits.recipients_held),
-            KnownRecipient(directory),
+            Destined(directory),
+            Destination(rulebook),
+            RefusedAddress(rulebook),
             Relay(),
-            MailboxQuota(usage),
+            KnownRecipient(),
+            ListSender(),
+            AccountClientRules(rulebook),
+            MailboxQuota(world),
         )
         self.content: Stage[ContentFacts] = Stage(
             MailDataFault(),
             HeaderSize(limits.header_size),
             Hops(limits.hops),
             FromFieldTrust(auth.sender_trust, directory),
+            ApprovalRules(rulebook),
+            self._filter,
+            VirusScan(defer=content_filter.scanner_failure == "defer"),
         )
+
+    def filters(self, transaction: TransactionFacts) -> bool:
+        """Whether the content filter and the scanner are for this client (settings `filter.enabled`, `filter.exempt`)."""
+        if not self._filters:
+            return False
+        client = ip_address(transaction.connection.client_address)
+        return not any(client in network for network in self._exempt)
+
+    def reads_text(self, transaction: TransactionFacts) -> bool:
+        """Whether a rule wants to look at the text of this transaction's content."""
+        return self._filter.has_rules_for(transaction)

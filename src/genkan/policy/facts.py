@@ -1,18 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks may know of a connection and of its mail transaction."""
+"""What the checks may know of a connection and of its mail transaction, and what they found out about them.
+
+`rules` are the operator's rules that were met, in order; `facts` what a check learned from outside, so that the same checks
+can be asked again later without it. Both are for the record.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from genkan.directory.accounts import Account
+    from genkan.directory.resolution import MailingList
     from genkan.message.content import HeaderScan
     from genkan.message.envelope import Recipient
+    from genkan.policy.handling import Handlings
+    from genkan.record.entry import Fact, Rule
+    from genkan.rules.effect import EffectAction
+    from genkan.rules.mail_match import MailText
+    from genkan.scanner.clamd import ScanResult
     from genkan.smtp.address import Mailbox
     from genkan.smtp.command import MailParameters, RcptParameters
     from genkan.smtp.maildata import Fault
+
+
+class Scanning(Protocol):
+    """A virus scan of the content."""
+
+    async def finish(self) -> ScanResult:
+        """What the scanner says; the content is complete."""
+        ...
+
 
 Role = Literal["smtp", "submission", "submissions"]
 
@@ -25,26 +44,41 @@ class ConnectionFacts:
     role: Role
     account: Account | None = None
     auth_failed: bool = False
+    rules: list[Rule] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class TransactionFacts:
-    """A mail transaction as far as it has come; `recipients` are the accepted ones, no two alike."""
+    """A mail transaction as far as it has come; `recipients` are the accepted ones, no two alike.
+
+    `action` is what effect.dat allows to the client or the reverse-path, `None` where it says nothing; `client_has_rule`
+    says that its line is about this client, not about everybody.
+    """
 
     connection: ConnectionFacts
     begun: float  # seconds of the monotonic clock
     reverse_path: Mailbox | None
     blank: bool
     parameters: MailParameters
+    action: EffectAction | None = None
+    client_has_rule: bool = False
     sender_is_local: bool = False
     sender_account: Account | None = None
     recipients: dict[Mailbox, Recipient] = field(default_factory=dict)
+    accounts: dict[Mailbox, Account] = field(default_factory=dict)
+    """Of the accepted recipients, those whose mailbox is here."""
     rcpt_count: int = 0
+    rules: list[Rule] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class RcptFacts:
-    """One RCPT inside a transaction; `mailbox` is where the directory sends it, once a check has found that out."""
+    """One RCPT inside a transaction; `mailbox` is where the directory sends it, once a check has found that out.
+
+    For a mailing list it is the list's own address, and `members` are the mailboxes behind it.
+    """
 
     transaction: TransactionFacts
     forward_path: Mailbox
@@ -52,13 +86,24 @@ class RcptFacts:
     is_local: bool = False
     account: Account | None = None
     mailbox: Mailbox | None = None
+    mailing_list: MailingList | None = None
+    rules: list[Rule] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class ContentFacts:
-    """The content of a transaction, once it is complete: its octets, and what its header section showed."""
+    """The content of a transaction, once it is complete: what was seen of it, and what is to be done with it.
+
+    `text` is there when a rule wants to look at it, `scan` when a virus scanner was shown the content.
+    """
 
     transaction: TransactionFacts
     fault: Fault | None
     size: int
     header: HeaderScan
+    handlings: Handlings
+    text: MailText | None = None
+    scan: Scanning | None = None
+    rules: list[Rule] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)

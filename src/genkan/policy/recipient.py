@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the forward-path at RCPT: how many, known, relay, quota."""
+"""Checks of the forward-path at RCPT: how many, known, mailing list, quota."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from genkan.directory.directory import Elsewhere, External, Local
+from genkan.directory.resolution import Elsewhere, External, Local, MailingList
 from genkan.policy.verdict import Verdict
 from genkan.smtp import replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
     from genkan.policy.facts import RcptFacts
+    from genkan.policy.world import World
+
+USED: Final = "mailbox octets"  # the fact that tells how much the mailbox held
 
 
 class RecipientNumber:
@@ -37,29 +40,57 @@ class RecipientNumber:
         return None
 
 
-class KnownRecipient:
-    """Finds out whose mailbox it is; a local domain must know the address."""
+class Destined:
+    """Finds out where the mail goes; objects to nothing, since other checks speak before the one that knows the address."""
 
-    name = "known-recipient"
+    name = "destined"
 
     def __init__(self, directory: Directory) -> None:
-        """The directory resolves accounts, aliases, subaddresses."""
+        """The directory resolves accounts, aliases, lists, subaddresses."""
         self._directory = directory
 
-    def check(self, rcpt: RcptFacts) -> Verdict | None:
-        """Note where the mail goes; refuse an unknown address of a local domain."""
-        resolution = self._directory.resolve(rcpt.forward_path)
-        match resolution:
+    def check(self, rcpt: RcptFacts) -> None:
+        """Note whose mailbox it is, or whether it is elsewhere."""
+        match self._directory.resolve(rcpt.forward_path):
             case Local(account):
                 rcpt.is_local, rcpt.account, rcpt.mailbox = True, account, account.address
             case Elsewhere(mailbox):
                 rcpt.is_local, rcpt.mailbox = True, mailbox
+            case MailingList() as mailing_list:
+                rcpt.is_local, rcpt.mailing_list, rcpt.mailbox = True, mailing_list, mailing_list.address
             case External():
                 rcpt.mailbox = rcpt.forward_path
             case _:
-                path = str(rcpt.forward_path)
-                return Verdict(self.name, replies.USER_UNKNOWN, {"forward_path": path})
-        return None
+                rcpt.is_local = True
+
+
+class KnownRecipient:
+    """A local domain must know the address."""
+
+    name = "known-recipient"
+
+    def check(self, rcpt: RcptFacts) -> Verdict | None:
+        """Refuse an unknown address of a local domain."""
+        if rcpt.mailbox is not None:
+            return None
+        return Verdict(self.name, replies.USER_UNKNOWN, {"forward_path": str(rcpt.forward_path)})
+
+
+class ListSender:
+    """A mailing list may want to know who writes to it."""
+
+    name = "list-sender"
+
+    def check(self, rcpt: RcptFacts) -> Verdict | None:
+        """Refuse a session without AUTH."""
+        mailing_list = rcpt.mailing_list
+        if mailing_list is None or not mailing_list.require_auth:
+            return None
+        if rcpt.transaction.connection.account is not None:
+            return None
+        return Verdict(
+            self.name, replies.LIST_NEEDS_AUTH, detail=f"{mailing_list.address} is for authenticated senders"
+        )
 
 
 class MailboxQuota:
@@ -67,19 +98,21 @@ class MailboxQuota:
 
     name = "quota"
 
-    def __init__(self, usage: Callable[[Account], Awaitable[int]]) -> None:
-        """`usage` gives the octets that an account's mailbox holds."""
-        self._usage = usage
+    def __init__(self, world: World) -> None:
+        """The world knows the octets that an account's mailbox holds."""
+        self._world = world
 
     def check(self, rcpt: RcptFacts) -> Awaitable[Verdict | None] | None:
         """Look only where there is a quota: the answer has to be read from the disk."""
         account = rcpt.account
         if account is None or account.quota is None:
             return None
-        return self._check_usage(account, account.quota, rcpt.transaction.parameters.size or 0)
+        return self._check_usage(rcpt, account, account.quota)
 
-    async def _check_usage(self, account: Account, quota: int, declared: int) -> Verdict | None:
-        used = await self._usage(account)
+    async def _check_usage(self, rcpt: RcptFacts, account: Account, quota: int) -> Verdict | None:
+        declared = rcpt.transaction.parameters.size or 0
+        used = await self._world.mailbox_usage(account)
+        rcpt.facts[USED] = used
         if used < quota and used + declared <= quota:
             return None
         return Verdict(self.name, replies.MAILBOX_FULL, detail=f"{account.address} holds {used} of {quota} octets")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the reverse-path at MAIL: the empty argument, local senders that do not exist, AUTH, sender trust.
+"""Checks of the reverse-path at MAIL: local senders that do not exist, AUTH, sender trust.
 
-The order and the causes are the product's (its specification's built-in rules, rows "internal" and "external").
+The causes are the product's (its built-in rules, rows "internal" and "external"). A rule `true` of effect.dat for the client
+or the reverse-path spares them all.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from genkan.directory.directory import Local, Unknown
+from genkan.directory.resolution import Local, MailingList, Unknown
 from genkan.policy.verdict import Verdict
+from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 from genkan.smtp.address import AddressError, parse_mailbox
 from genkan.smtp.reply import Profile
@@ -22,19 +24,10 @@ if TYPE_CHECKING:
     from genkan.smtp.address import Mailbox
     from genkan.smtp.reply import ReplyRow
 
+_TRUSTING: Final = (EffectAction.DEFAULT, EffectAction.ONLY)
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _COMMENT: Final = re.compile(r"\([^()]*\)")
 _IN_BRACKETS: Final = re.compile(r"<([^<>]*)>")
-
-
-class BlankReversePath:
-    """`MAIL FROM:` with nothing at all is no null reverse-path; the product refuses it as its rule `#blank false`."""
-
-    name = "blank-reverse-path"
-
-    def check(self, transaction: TransactionFacts) -> Verdict | None:
-        """Refuse the empty argument."""
-        return Verdict(self.name, replies.SENDER_FORBIDDEN) if transaction.blank else None
 
 
 class LocalSender:
@@ -55,8 +48,12 @@ class LocalSender:
         resolution = self._directory.resolve(sender)
         if isinstance(resolution, Local):
             transaction.sender_account = resolution.account
+        if transaction.action is EffectAction.TRUE:
+            return None
         if isinstance(resolution, Unknown):
-            return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"no account or alias {sender}")
+            return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"no account, alias or list {sender}")
+        if isinstance(resolution, MailingList) and resolution.require_auth and transaction.connection.account is None:
+            return Verdict(self.name, replies.LIST_NEEDS_AUTH, detail=f"{resolution.address} is a list")
         return None
 
 
@@ -64,21 +61,22 @@ class AuthenticatedSender:
     """Who sends with a local address, or submits mail at all, must have authenticated.
 
     The product asks it of each account that has credentials, and lets the others send from anywhere; here that is the
-    setting `auth.unauthenticated_accounts`.
+    setting `auth.unauthenticated_accounts`: "anywhere", or "trusted" for clients that effect.dat has a line of their own
+    for. After `norelay,2` mail for local addresses needs no AUTH (the product's page bsd-10-60).
     """
 
     name = "authentication"
 
     def __init__(self, auth: Auth, profile: Profile) -> None:
         """`auth` is the configuration's table; in the `rfc` profile there is one reply for all cases."""
-        self._anywhere = auth.unauthenticated_accounts == "anywhere"
+        self._accounts_without = auth.unauthenticated_accounts
         self._possible = auth.mode == "on"
         self._profile = profile
 
     def check(self, transaction: TransactionFacts) -> Verdict | None:
         """Refuse what needs AUTH in a session that has none."""
         connection = transaction.connection
-        if connection.account is not None:
+        if connection.account is not None or transaction.action is EffectAction.TRUE:
             return None
         if connection.role != "smtp":
             return Verdict(self.name, replies.NEED_AUTH_BEFORE_MAIL, detail=f"{connection.role} listener")
@@ -89,9 +87,17 @@ class AuthenticatedSender:
         )
 
     def _exempt(self, transaction: TransactionFacts) -> bool:
+        if transaction.action is EffectAction.NORELAY_AUTH:
+            return True
         account = transaction.sender_account
         can_authenticate = self._possible and account is not None and account.can_authenticate
-        return self._anywhere and not can_authenticate and not transaction.connection.auth_failed
+        return self._trusts(transaction) and not can_authenticate and not transaction.connection.auth_failed
+
+    def _trusts(self, transaction: TransactionFacts) -> bool:
+        """Whether accounts without a password may send from this client."""
+        if self._accounts_without == "trusted":
+            return transaction.client_has_rule and transaction.action in _TRUSTING
+        return self._accounts_without == "anywhere"
 
     def _row(self, *, auth_failed: bool) -> ReplyRow:
         if auth_failed or self._profile is Profile.RFC:
@@ -111,7 +117,7 @@ class SenderTrust:
     def check(self, transaction: TransactionFacts) -> Verdict | None:
         """Refuse the address of somebody else; an alias of the account is its own."""
         account = transaction.connection.account
-        if account is None or transaction.reverse_path is None:
+        if account is None or transaction.reverse_path is None or transaction.action is EffectAction.TRUE:
             return None
         if transaction.sender_account is not None and transaction.sender_account.id == account.id:
             return None
@@ -133,7 +139,7 @@ class FromFieldTrust:
     def check(self, content: ContentFacts) -> Verdict | None:
         """Refuse a From field that names no address of the authenticated account."""
         account = content.transaction.connection.account
-        if account is None:
+        if account is None or content.transaction.action is EffectAction.TRUE:
             return None
         header = content.header
         author = author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refusal as a value: which check objects, and the catalogue's row that says so."""
+"""A refusal as a value: which check objects, the catalogue's row that says so, and the operator's rule behind it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from genkan.record.entry import Rule
     from genkan.smtp.reply import ReplyRow
 
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 class Verdict:
     """An objection. `row` is what the client is told (`None`: it is cut off without a word), `fields` fill it.
 
-    `check` names the check and `detail` what it saw, for the log; neither ever goes on the wire.
+    `check` names the check, `detail` what it saw, `rule` the line of a document that it obeys; they are for the log and
+    the record, and never go on the wire.
     """
 
     check: str
     row: ReplyRow | None
     fields: dict[str, str] = field(default_factory=dict)
     detail: str = ""
+    rule: Rule | None = None

@@ -68,7 +68,7 @@ class Document:
 
     def all_lines(self) -> Iterator[Line]:
         """Every line, comments too, without the blanks and tabs at its end; only CRLF, LF and CR end one."""
-        text = self.text.replace("\r\n", "\n").replace("\r", "\n")
+        text = self.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         for number, line in enumerate(text.split("\n"), start=1):
             yield Line(number, line.rstrip(" \t"))
 

@@ -100,6 +100,11 @@ TRANSACTION_TOO_LONG: Final = _at.ours(
 TOO_MANY_BAD_COMMANDS: Final = _at.ours(
     "TOO_MANY_BAD_COMMANDS", _W(421, "4.7.0", "{fqdn} Too many bad commands, closing connection")
 )
+CLIENT_LISTED: Final = _at.ours(
+    "CLIENT_LISTED",
+    _W(550, "5.1.7", "Please, mail from a valid IP or Domain address."),
+    rfc=_W(554, "5.7.1", "{client_address} is on a block list"),
+)
 SHUTTING_DOWN: Final = _at.rfc("SHUTTING_DOWN", _W(421, "4.3.2", "{fqdn} Shutting down, closing connection"))
 
 _at = _Section("Any command")
@@ -233,16 +238,16 @@ TOO_MANY_RECIPIENTS: Final = _at.seed(
     "TOO_MANY_RECIPIENTS", _W(550, "5.1.1", "Address exceeds a maximum."), rfc=_W(452, "4.5.3", "Too many recipients")
 )
 RECIPIENTS_HELD: Final = _at.rfc("RECIPIENTS_HELD", _W(452, "4.5.3", "Too many recipients in one mail transaction"))
-RECIPIENT_BLACKLISTED: Final = _at.seed(
-    "RECIPIENT_BLACKLISTED",
-    _W(
-        550,
-        "5.1.1",
-        "Please mail to a valid e-mail address. approval filter. '{reverse_path}' is entry in the blacklist.",
-    ),
+_BLACKLIST: Final = _W(
+    550, "5.1.1", "Please mail to a valid e-mail address. approval filter. '{reverse_path}' is entry in the blacklist."
+)
+RECIPIENT_FORBIDDEN: Final = _at.seed(
+    "RECIPIENT_FORBIDDEN",
+    _BLACKLIST,
     older=_W(550, "5.1.1", "Please mail to a valid e-mail address."),
     rfc=_W(550, "5.7.1", "Sending to this address not permitted"),
 )
+SENDER_BLACKLISTED: Final = _at.seed("SENDER_BLACKLISTED", _BLACKLIST, rfc=_W(550, "5.7.1", "Sender refused"))
 LIST_NEEDS_AUTH: Final = _at.seed(
     "LIST_NEEDS_AUTH",
     _W(550, "5.7.0", "Please, mail after SMTP-authentication."),
@@ -288,6 +293,9 @@ SUBJECT_BLACKLISTED: Final = _at.seed(
     "SUBJECT_BLACKLISTED",
     _W(552, "5.7.1", "Requested mail action aborted: approval filter."),
     rfc=_W(550, "5.7.1", "Subject refused by a filter"),
+)
+SCANNER_UNAVAILABLE: Final = _at.ours(
+    "SCANNER_UNAVAILABLE", _W(451, "4.7.1", "Content cannot be checked at present, try again later")
 )
 STORAGE_FULL: Final = _at.rfc("STORAGE_FULL", _W(452, "4.3.1", "Insufficient storage, try again later, id {id}"))
 LOCAL_ERROR: Final = _at.rfc("LOCAL_ERROR", _W(451, "4.3.0", "Local error, try again later, id {id}"))

@@ -47,6 +47,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "as `limits.unknown_recipients` allows in a session.",
         "The client is repaired; whoever guesses addresses or passwords is meant to meet this.",
     ),
+    "CLIENT_LISTED": Meaning(
+        "A DNS block list named in `ordb.dat` lists the client address.",
+        "The client's operator has the address taken off that list; the receiving operator exempts it by a line in `effect.dat`.",
+    ),
     "SHUTTING_DOWN": Meaning(
         "The server is being stopped or restarted.",
         "The client tries again in a few minutes; nothing that was acknowledged is lost.",
@@ -267,9 +271,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The mail transaction has as many recipients as the server can hold at once.",
         "Nothing is to be done; the client sends the message to the rest in another mail transaction.",
     ),
-    "RECIPIENT_BLACKLISTED": Meaning(
-        "A rule of `sender.dat` forbids the sending account this recipient.",
+    "RECIPIENT_FORBIDDEN": Meaning(
+        "The `sender.dat` of the sending account forbids this recipient; the other recipients are not affected.",
         "The operator changes the account's `sender.dat` when the recipient is permitted.",
+    ),
+    "SENDER_BLACKLISTED": Meaning(
+        "The reverse-path is refused by a line of `approval-addresses.dat`.",
+        "The operator changes the line when the sender is welcome.",
     ),
     "LIST_NEEDS_AUTH": Meaning(
         "The recipient is a list that takes mail only from authenticated senders.",
@@ -326,6 +334,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "SUBJECT_BLACKLISTED": Meaning(
         "The Subject field is in the list of refused subjects.",
         "The sender chooses another subject; the operator changes the list.",
+    ),
+    "SCANNER_UNAVAILABLE": Meaning(
+        "The virus scanner could not be asked, and `filter.scanner_failure` is `defer`.",
+        "The client tries again later; the operator looks at the scanner named by `filter.scanner`.",
     ),
     "STORAGE_FULL": Meaning(
         "The disk or the buffer for mail data is full.",

@@ -36,6 +36,10 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "受け付けられない命令が `limits.commands` 回続いたか、存在しないアドレスが `limits.unknown_recipients` 回指定された。",
         "クライアントを修正する。宛先やパスワードを推測する相手への対策でもある。",
     ),
+    "CLIENT_LISTED": Meaning(
+        "`ordb.dat` に書かれた DNS ブロックリストに、クライアントのアドレスが載っている。",
+        "クライアントの管理者がリストからの削除を申請する。受信側の管理者は `effect.dat` の行で除外できる。",
+    ),
     "SHUTTING_DOWN": Meaning(
         "サーバーが停止中または再起動中である。",
         "クライアントは数分後に再試行する。受領済みと応答したメールは失われない。",
@@ -255,9 +259,13 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "一つのメールトランザクションで保持できる宛先数の技術的な上限に達した。",
         "対応は不要。クライアントは残りの宛先へ別のトランザクションで送る。",
     ),
-    "RECIPIENT_BLACKLISTED": Meaning(
-        "`sender.dat` の規則により、この送信元アカウントから宛先への送信が禁止されている。",
+    "RECIPIENT_FORBIDDEN": Meaning(
+        "送信元アカウントの `sender.dat` が、この宛先への送信を禁止している。他の宛先には影響しない。",
         "送信を認める宛先であれば、管理者がアカウントの `sender.dat` を変更する。",
+    ),
+    "SENDER_BLACKLISTED": Meaning(
+        "送信元アドレスが `approval-addresses.dat` の行で拒否されている。",
+        "受け取ってよい送信者であれば、管理者がその行を変更する。",
     ),
     "LIST_NEEDS_AUTH": Meaning(
         "宛先が、認証した送信者だけが投稿できるメーリングリストである。",
@@ -314,6 +322,10 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
     "SUBJECT_BLACKLISTED": Meaning(
         "件名が拒否題名の一覧に載っている。",
         "送信者は件名を変える。必要であれば管理者が一覧を変更する。",
+    ),
+    "SCANNER_UNAVAILABLE": Meaning(
+        "ウイルススキャナーに問い合わせできず、設定 `filter.scanner_failure` が `defer` である。",
+        "クライアントは後で再送する。管理者は `filter.scanner` のスキャナーを確認する。",
     ),
     "STORAGE_FULL": Meaning(
         "ディスクまたは受信用バッファーに空きがない。",

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genkan.spool.hold import HELD
 from genkan.spool.rows import LEASE, envelope_from_row, microseconds, moment, recipient_from_row
 from genkan.spool.segments import Extent, parse_extents
 
@@ -91,7 +92,7 @@ class Lease:
                 reason = f"the spool's row is damaged: {error}"
                 connection.execute(queries.defer_recipient, (until, reason, message, number))
         ((next_due,),) = connection.execute(queries.next_due)
-        self._next_due = None if next_due is None else moment(next_due)
+        self._next_due = None if next_due is None or next_due >= HELD else moment(next_due)
 
     def _read(self, connection: apsw.Connection, row: Row, messages: dict[int, tuple[Envelope, int]]) -> Leased:
         """What a leased row says; `messages` holds those already read. Raises `ValueError` on damage."""

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from genkan.message.message_id import format_message_id, message_number
+from genkan.spool.hold import Held, held_from_row
 from genkan.spool.rows import moment
 from genkan.spool.segments import parse_extents, read_extent, segment_path
-from genkan.storage.engine import translated
-from genkan.storage.sqlite import Queries, open_database
+from genkan.storage.engine import StorageCorrupt, translated
+from genkan.storage.sqlite import Queries, migrate, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,10 @@ def _queries() -> Queries:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRecipient:
-    """A recipient that waits: `state` is `due`, `waiting` (for `due_at`) or `leased` (an attempt is under way)."""
+    """A recipient that waits: `state` is `due`, `waiting` (for `due_at`), `leased` (an attempt is under way) or `held`.
+
+    While it is held, `due_at` is the deadline of the decision.
+    """
 
     forward_path: str
     mailbox: str
@@ -46,7 +50,10 @@ class QueuedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message in a spool, with the recipients it still has. `reverse_path` is "" for the null one; size in octets."""
+    """A message in a spool, with the recipients it still has. `reverse_path` is "" for the null one; size in octets.
+
+    `held` says for what and for whom it waits, when it does.
+    """
 
     message_id: str
     accepted_at: datetime
@@ -57,6 +64,7 @@ class QueuedMessage:
     account: str
     spool: Path
     recipients: tuple[QueuedRecipient, ...]
+    held: Held | None
 
 
 def spool_folders(storage_folder: Path) -> list[Path]:
@@ -67,12 +75,20 @@ def spool_folders(storage_folder: Path) -> list[Path]:
 
 def list_queued(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
     """All messages of all workers, each spool in the order of acceptance. Raises `StorageError`."""
-    queries = _queries()
+    yield from _listed(storage_folder, now, _queries().messages)
+
+
+def list_held(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
+    """Those that are held, in the same order. Raises `StorageError`."""
+    yield from _listed(storage_folder, now, _queries().held_messages)
+
+
+def _listed(storage_folder: Path, now: datetime, query: str) -> Iterator[QueuedMessage]:
     for folder in spool_folders(storage_folder):
-        with closing(open_database(folder / "spool.db", read_only=True)) as connection, translated():
+        with _opened(folder) as connection:
             last = 0
             rows: list[Row]
-            while rows := connection.execute(queries.messages, (last, _PAGE)).fetchall():
+            while rows := connection.execute(query, (last, _PAGE)).fetchall():
                 for row in rows:
                     yield _queued(connection, folder, row, now)
                 last = rows[-1][0]
@@ -82,7 +98,7 @@ def find_message(storage_folder: Path, message_id: str, now: datetime) -> Queued
     """The message of that id, wherever it lies. Raises `ValueError` for what is no message id, `StorageError`."""
     number, queries = message_number(message_id), _queries()
     for folder in spool_folders(storage_folder):
-        with closing(open_database(folder / "spool.db", read_only=True)) as connection, translated():
+        with _opened(folder) as connection:
             for row in connection.execute(queries.message, (number,)).fetchall():
                 return _queued(connection, folder, row, now)
     return None
@@ -90,7 +106,7 @@ def find_message(storage_folder: Path, message_id: str, now: datetime) -> Queued
 
 def read_content(message: QueuedMessage) -> Iterator[bytes]:
     """The content of a listed message in blocks; nothing when it has meanwhile been delivered. Raises `StorageError`."""
-    with closing(open_database(message.spool / "spool.db", read_only=True)) as connection, translated():
+    with _opened(message.spool) as connection:
         yield from content_blocks(connection, message.spool, message_number(message.message_id))
 
 
@@ -109,11 +125,24 @@ def content_blocks(connection: apsw.Connection, folder: Path, number: int) -> It
                 os.close(descriptor)
 
 
+@contextmanager
+def _opened(folder: Path) -> Iterator[apsw.Connection]:
+    """A spool's database for the block. Raises `StorageError`, also when an older version of this program made it."""
+    connection = open_database(folder / "spool.db", read_only=True)
+    try:
+        with translated():
+            migrate(connection, "spool")
+            yield connection
+    finally:
+        connection.close()
+
+
 def _queued(connection: apsw.Connection, folder: Path, row: tuple[object, ...], now: datetime) -> QueuedMessage:
     number, accepted_at, size, reverse_path, client_address, hello_domain, account = row[:7]
     assert isinstance(number, int)
     assert isinstance(accepted_at, int)
     assert isinstance(size, int)
+    held = _held(connection, folder, number)
     recipients = connection.execute(_queries().recipients, (number,)).fetchall()
     return QueuedMessage(
         message_id=format_message_id(number),
@@ -124,14 +153,27 @@ def _queued(connection: apsw.Connection, folder: Path, row: tuple[object, ...], 
         hello_domain=str(hello_domain),
         account=str(account),
         spool=folder,
-        recipients=tuple(_recipient(columns, now) for columns in recipients),
+        recipients=tuple(_recipient(columns, held, now) for columns in recipients),
+        held=held,
     )
 
 
-def _recipient(columns: tuple[object, ...], now: datetime) -> QueuedRecipient:
+def _held(connection: apsw.Connection, folder: Path, number: int) -> Held | None:
+    found = connection.execute(_queries().hold, (number,)).fetchall()
+    try:
+        return held_from_row(found[0]) if found else None
+    except ValueError as error:
+        msg = (
+            f"{folder}/spool.db: the hold of {format_message_id(number)} is damaged, restore it from a backup ({error})"
+        )
+        raise StorageCorrupt(msg) from error
+
+
+def _recipient(columns: tuple[object, ...], held: Held | None, now: datetime) -> QueuedRecipient:
     _, forward_path, mailbox, _, _, attempts, due_at, leased_until, outcome = columns
     assert isinstance(attempts, int)
     assert isinstance(due_at, int)
-    due = moment(due_at)
+    due = moment(due_at) if held is None else held.hold.deadline
     state = "leased" if leased_until is not None else "due" if due <= now else "waiting"
-    return QueuedRecipient(str(forward_path), str(mailbox), state, due, attempts, str(outcome or ""))
+    shown = state if held is None else "held"
+    return QueuedRecipient(str(forward_path), str(mailbox), shown, due, attempts, str(outcome or ""))

@@ -78,6 +78,11 @@ class Segments:
         self._live[self._current] = self._live.get(self._current, 0) + 1
         return extent
 
+    def share(self, extents: Iterable[Extent]) -> None:
+        """These octets are needed once more: they are free when they were released as often."""
+        for extent in extents:
+            self._live[extent.segment] += 1
+
     def release(self, extents: Iterable[Extent]) -> None:
         """These octets are needed no more, and no row in the database names them."""
         for extent in extents:

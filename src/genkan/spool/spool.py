@@ -12,8 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from genkan.spool.rows import LEASE, arrival_row, microseconds
-from genkan.spool.segments import Extent, Segments, format_extents, parse_extents, sync_folder
+from genkan.spool.acceptance import Accept, Discard
+from genkan.spool.rows import LEASE, microseconds
+from genkan.spool.segments import Extent, Segments, parse_extents, sync_folder
 from genkan.spool.writer import ExtentWrite, Writer
 from genkan.storage.engine import StorageCorrupt, StorageError, translated
 from genkan.storage.lock import lock_folder
@@ -21,11 +22,12 @@ from genkan.storage.sqlite import Queries, migrate, open_database
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from genkan.message.envelope import Envelope
-    from genkan.spool.writer import Batch, Job
+    from genkan.spool.hold import Hold
+    from genkan.spool.writer import Job
 
 _EXTENT: Final = 256 * 1024
 _SMALLEST_EXTENT: Final = 16 * 1024
@@ -60,35 +62,19 @@ class Taker(Protocol):
         ...
 
 
-class Draft:
-    """The content of a mail transaction under way."""
+class Writes:
+    """What a draft and its copies have sent to the disk; `error` says that some of it may not be there.
 
-    __slots__ = ("_held", "_pieces", "_spool", "error", "extents", "size")
+    `drafts` is how many of them may still be accepted.
+    """
+
+    __slots__ = ("_spool", "drafts", "error")
 
     def __init__(self, spool: Spool) -> None:
-        """Made by `Spool.begin`."""
+        """Of a draft without copies yet."""
         self._spool = spool
-        self._pieces: list[bytes] = []
-        self._held = 0
-        self.extents: list[Extent] = []
-        self.size = 0
+        self.drafts = 1
         self.error: StorageError | None = None
-
-    def append(self, octets: bytes) -> None:
-        """Take the next octets of the content. Raises nothing: a full disk shows when the message is to be accepted."""
-        self.size += len(octets)
-        self._pieces.append(octets)
-        self._held += len(octets)
-        if self._held >= self._spool.extent_size and self.size > self._spool.limits.inline_size:
-            self._flush()
-
-    def finish(self) -> bytes | None:
-        """The content is complete: small content itself, `None` when it lies in `extents`."""
-        if not self.extents and self.size <= self._spool.limits.inline_size:
-            return b"".join(self._pieces)
-        if self._held:
-            self._flush()
-        return None
 
     def lose(self, error: StorageError) -> None:
         """See `ExtentOwner`."""
@@ -98,81 +84,97 @@ class Draft:
         """See `ExtentOwner`."""
         self._spool.note_written(octets)
 
+
+class Draft:
+    """The content of a mail transaction under way. `waste` are extents that its content does not need any more."""
+
+    __slots__ = ("_held", "_pieces", "_spool", "extents", "size", "waste", "writes")
+
+    def __init__(self, spool: Spool, writes: Writes | None = None) -> None:
+        """Made by `Spool.begin` and `Spool.copy`; a copy shares the `writes` of its original."""
+        self._spool = spool
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self.extents: list[Extent] = []
+        self.waste: list[Extent] = []
+        self.size = 0
+        self.writes = Writes(spool) if writes is None else writes
+
+    @property
+    def error(self) -> StorageError | None:
+        """Why the content cannot be accepted, if it cannot."""
+        return self.writes.error
+
+    def append(self, octets: bytes) -> None:
+        """Take the next octets of the content. Raises nothing: a full disk shows when the message is to be accepted."""
+        self.size += len(octets)
+        self._pieces.append(octets)
+        self._held += len(octets)
+        if self._held >= self._spool.extent_size and self.size > self._spool.limits.inline_size:
+            self._flush()
+
+    def replace_start(self, count: int, octets: bytes) -> None:
+        """Put `octets` in the place of the first `count` octets. Raises nothing, as `append`.
+
+        Only when the content is complete: after the last `append`, before `Spool.accept`. A copy that was made before keeps
+        the old start, one that is made afterwards has the new one. What follows the start is neither read nor moved.
+        """
+        assert count <= self.size
+        self.size += len(octets) - count
+        left = self._cut_extents(count)
+        if self.extents and octets:
+            self._write(0, [octets], len(octets))
+        elif octets or left:
+            self._pieces = [octets, b"".join(self._pieces)[left:]]
+            self._held = sum(map(len, self._pieces))
+
+    def copy(self) -> Draft:
+        """See `Spool.copy`."""
+        if self._held and (self.extents or self.size > self._spool.limits.inline_size):
+            self._flush()
+        copied = Draft(self._spool, self.writes)
+        self.writes.drafts += 1
+        copied.extents = self._spool.share(self.extents)
+        copied.size = self.size - self._held
+        for piece in self._pieces:
+            copied.append(piece)
+        return copied
+
+    def finish(self) -> bytes | None:
+        """The content is complete: small content itself, `None` when it lies in `extents`."""
+        if not self.extents and self.size <= self._spool.limits.inline_size:
+            return b"".join(self._pieces)
+        if self._held:
+            self._flush()
+        return None
+
     def _flush(self) -> None:
-        if self.error is None:
-            try:
-                self.extents.append(self._spool.write(self._pieces, self._held, self))
-            except StorageError as error:
-                self.error = error
+        self._write(len(self.extents), self._pieces, self._held)
         self._pieces = []
         self._held = 0
 
+    def _write(self, place: int, buffers: list[bytes], octets: int) -> None:
+        """Send octets to a segment, their extent to this place among the others."""
+        if self.writes.error is None:
+            try:
+                self.extents.insert(place, self._spool.write(buffers, octets, self.writes))
+            except StorageError as error:
+                self.writes.error = error
 
-class Accept:
-    """The job that makes a message durable."""
+    def _cut_extents(self, count: int) -> int:
+        """Take so many octets off the front of what has been flushed; how many of them were not there but are still held.
 
-    __slots__ = ("_content", "_done", "_draft", "_envelope", "_leased_until", "_spool")
-
-    def __init__(
-        self, spool: Spool, envelope: Envelope, draft: Draft, done: Callable[[StorageError | None], None]
-    ) -> None:
-        """`done` is called on the event loop, with an error when nothing was kept."""
-        self._spool = spool
-        self._envelope = envelope
-        self._draft = draft
-        self._done = done
-        self._content = draft.finish()
-        self._leased_until = spool.claimed_until(envelope)
-
-    def segments(self) -> Sequence[int]:
-        """See `Job`."""
-        return [extent.segment for extent in self._draft.extents]
-
-    def run(self, batch: Batch) -> None:
-        """See `Job`. Raises the draft's own error when its content did not reach the disk."""
-        if self._draft.error is not None:
-            raise self._draft.error
-        envelope = self._envelope
-        extents = format_extents(self._draft.extents) or None
-        batch.arrivals.append(arrival_row(envelope, self._draft.size, self._content, extents, self._leased_until))
-
-    def done(self, error: StorageError | None) -> None:
-        """See `Job`."""
-        taker = self._spool.taker
-        if error is not None:
-            self._spool.release(self._draft.extents)
-            if self._leased_until is not None and taker is not None:
-                taker.give_up(len(self._envelope.recipients))
-        elif taker is not None and self._leased_until is None:
-            taker.leave()
-        elif taker is not None:
-            taker.take(self._envelope, self._draft.size)
-        self._done(error)
-
-
-class Discard:
-    """The job that frees a draft's extents, behind the writes to them that may still be queued."""
-
-    __slots__ = ("_draft", "_spool")
-
-    def __init__(self, spool: Spool, draft: Draft) -> None:
-        """A draft that will not be accepted."""
-        self._spool = spool
-        self._draft = draft
-
-    def segments(self) -> Sequence[int]:
-        """See `Job`."""
-        return ()
-
-    def run(self, batch: Batch) -> None:
-        """See `Job`: no row is to be changed, and nothing of the draft to be synced."""
-        del batch
-        self._spool.forget(self._draft)
-
-    def done(self, error: StorageError | None) -> None:
-        """See `Job`."""
-        del error
-        self._spool.release(self._draft.extents)
+        An extent is not given back before the draft ends: the write to it may still be queued.
+        """
+        while self.extents and count:
+            segment, offset, length = self.extents[0]
+            if length <= count:
+                self.waste.append(self.extents.pop(0))
+                count -= length
+            else:
+                self.extents[0] = Extent(segment, offset + count, length - count)
+                count = 0
+        return count
 
 
 class Spool:
@@ -226,15 +228,35 @@ class Spool:
         self._drafts += 1
         return Draft(self)
 
-    def accept(self, envelope: Envelope, draft: Draft, done: Callable[[StorageError | None], None]) -> None:
-        """Keep a message. `done(None)` is called once it is durable: only then may the client be told 250."""
+    def copy(self, draft: Draft) -> Draft:
+        """A second draft of the same content, to be accepted under another message id, or discarded, in any order.
+
+        Only when the content is complete: after the last `append`, before `accept`. Large content is not written again: it
+        lies in its segments once, until both messages are gone. Content that the disk loses is lost for both.
+        """
+        self._drafts += 1
+        return draft.copy()
+
+    def accept(
+        self,
+        envelope: Envelope,
+        draft: Draft,
+        done: Callable[[StorageError | None], None],
+        hold: Hold | None = None,
+    ) -> None:
+        """Keep a message. `done(None)` is called once it is durable: only then may the client be told 250.
+
+        With a `hold` its recipients are not due until somebody, or the deadline, has decided so; see `Settle`.
+        """
         self._drafts -= 1
-        self.submit(Accept(self, envelope, draft, done))
+        draft.writes.drafts -= 1
+        self.submit(Accept(self, envelope, draft, done, hold))
 
     def discard(self, draft: Draft) -> None:
         """Forget a draft."""
         self._drafts -= 1
-        if draft.extents:
+        draft.writes.drafts -= 1
+        if draft.extents or draft.waste:
             self.submit(Discard(self, draft))
 
     # The bound on what waits for the disk.
@@ -253,17 +275,17 @@ class Spool:
         """How much a draft collects before it writes: less when there are many drafts, so that all together stay bounded."""
         return max(_SMALLEST_EXTENT, min(_EXTENT, self.limits.buffer // (self._drafts + 1)))
 
-    def write(self, buffers: list[bytes], octets: int, draft: Draft) -> Extent:
+    def write(self, buffers: list[bytes], octets: int, writes: Writes) -> Extent:
         """Send a draft's octets on their way to a segment. Raises `StorageError` when no segment can be made."""
         with translated(str(self.folder)):
             extent = self._segments.allocate(octets)
         self._waiting += octets
-        self._writer.submit(ExtentWrite(extent, buffers, draft))
+        self._writer.submit(ExtentWrite(extent, buffers, writes))
         return extent
 
     def forget(self, draft: Draft) -> None:
         """A draft's octets need not reach the disk. On the writer's thread."""
-        self._writer.forget(draft, [extent.segment for extent in draft.extents])
+        self._writer.forget(draft.writes, [extent.segment for extent in (*draft.extents, *draft.waste)])
 
     def note_written(self, octets: int) -> None:
         """So many octets have reached their segment."""
@@ -272,6 +294,11 @@ class Spool:
             callbacks, self._when_drained = self._when_drained, []
             for callback in callbacks:
                 callback()
+
+    def share(self, extents: list[Extent]) -> list[Extent]:
+        """The same extents for another draft; each of the two releases them."""
+        self._segments.share(extents)
+        return list(extents)
 
     def release(self, extents: list[Extent]) -> None:
         """No committed row names these extents any more."""

@@ -46,3 +46,47 @@ SELECT content, extents FROM message WHERE id = ?;
 
 -- name: live_extents
 SELECT extents FROM message WHERE extents IS NOT NULL;
+
+-- name: insert_hold
+INSERT INTO hold (message, kind, reason, rule, warning, approvers, deadline, verdict, created, due_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?7);
+
+-- name: hold_recipients
+UPDATE recipient SET due_at = ?1 WHERE message = ?2;
+
+-- name: hold
+SELECT kind, reason, rule, warning, approvers, deadline, verdict, created, decision, decided_by, decided_at, comment
+FROM hold WHERE message = ?;
+
+-- name: held_messages
+SELECT id, accepted_at, size, reverse_path, client_address, hello_domain, account, protocol, body, smtputf8, ret, envid
+FROM hold CROSS JOIN message ON id = message WHERE message > ? ORDER BY message LIMIT ?;
+
+-- name: decide_hold
+UPDATE hold SET decision = ?2, decided_by = ?3, decided_at = ?4, comment = ?5, due_at = 0
+WHERE message = ?1 AND decision IS NULL;
+
+-- name: due_holds
+SELECT message, kind, coalesce(decision, verdict), coalesce(decided_by, ''), coalesce(comment, ''), rule, reason
+FROM hold WHERE due_at <= ? ORDER BY due_at, message LIMIT ?;
+
+-- name: next_due_hold
+SELECT min(due_at) FROM hold;
+
+-- name: release_recipients
+UPDATE recipient SET due_at = ?1 WHERE message = ?2 RETURNING mailbox;
+
+-- name: delete_recipients_of
+DELETE FROM recipient WHERE message = ? RETURNING mailbox;
+
+-- name: delete_message
+DELETE FROM message WHERE id = ? RETURNING extents;
+
+-- name: delete_hold
+DELETE FROM hold WHERE message = ?;
+
+-- name: count_outside_change
+UPDATE outside_change SET count = count + 1;
+
+-- name: outside_changes
+SELECT count FROM outside_change;

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the DNS says to a question, as plain values: a status, and records as text or `MailExchange`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, NamedTuple
+
+RecordType = Literal["A", "AAAA", "MX", "PTR", "TXT"]
+
+BRIEF: Final = 5  # seconds that a failure, or a "no" without a SOA record, is believed
+
+
+class Status(Enum):
+    """How a question ended. `NO_SUCH_NAME` is NXDOMAIN, also for text that is no domain name; `FAILED` may pass."""
+
+    FOUND = "found"
+    NO_DATA = "no data"
+    NO_SUCH_NAME = "no such name"
+    FAILED = "failed"
+
+
+class MailExchange(NamedTuple):
+    """An MX record: a host that takes mail; "." as the only one says that the domain takes none (RFC 7505)."""
+
+    preference: int
+    name: str
+
+
+Record = str | MailExchange
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question. CNAMEs are followed: the records are those of the last name.
+
+    A and AAAA are addresses in their canonical form, PTR and MX names in lower case without a final dot, TXT the joined
+    character-strings with one character for each octet (Latin-1, so nothing is lost). `ttl` is how many seconds the answer
+    could be believed when it came, `detail` why the question failed.
+    """
+
+    status: Status
+    records: tuple[Record, ...] = ()
+    ttl: int = 0
+    detail: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The records of any type but MX."""
+        return tuple(record for record in self.records if isinstance(record, str))
+
+    @property
+    def exchanges(self) -> tuple[MailExchange, ...]:
+        """The records of type MX."""
+        return tuple(record for record in self.records if isinstance(record, MailExchange))
+
+    @property
+    def size(self) -> int:
+        """About how many octets of memory its text takes."""
+        return sum(len(record) if isinstance(record, str) else len(record.name) for record in self.records)
+
+
+NO_SUCH_NAME: Final = Answer(Status.NO_SUCH_NAME)
+
+
+def failure(detail: str) -> Answer:
+    """The answer when there is none, believed for a moment so that a dead zone is not asked for every session."""
+    return Answer(Status.FAILED, ttl=BRIEF, detail=detail)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an address to names: its name in the reverse tree (RFC 1035, 3.5; RFC 3596, 2.5), and the domain it confirms."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from genkan.dns.answer import RecordType
+    from genkan.dns.resolver import Resolver
+
+MOST_NAMES: Final = 5  # names of one address that are looked at
+
+_HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+def plain_address(text: str) -> IPv4Address | IPv6Address:
+    """The address, an IPv4 one if it came as ::ffff:a.b.c.d; raises `ValueError` for what is none."""
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def reverse_name(client_address: str) -> str:
+    """Where the PTR records of an address lie; raises `ValueError` for what is no address."""
+    return plain_address(client_address).reverse_pointer
+
+
+async def client_domain(resolver: Resolver, client_address: str) -> str:
+    """The name that the reverse tree gives the client, if that name leads back to it; "" if none does in time.
+
+    Whoever owns an address can give it any name; only the owner of the name can confirm it.
+    """
+    try:
+        async with asyncio.timeout(resolver.timeout):
+            return await _confirmed(resolver, client_address)
+    except TimeoutError:
+        return ""
+
+
+async def _confirmed(resolver: Resolver, client_address: str) -> str:
+    address = plain_address(client_address)
+    rdtype: RecordType = "A" if address.version == 4 else "AAAA"
+    pointers = await resolver.query(reverse_name(client_address), "PTR")
+    names = [name for name in pointers.texts[:MOST_NAMES] if _HOST_NAME.fullmatch(name)]
+    questions = [resolver.query(name, rdtype) for name in names]
+    for name, question in zip(names, questions, strict=True):
+        if str(address) in (await question).texts:
+            return name
+    return ""

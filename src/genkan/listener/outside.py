@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outside as the checks see it in a running server: the clock, the Maildirs, the DNS."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from genkan.dns.blocklists import UNKNOWN, host_listed, listed, listed_now
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from datetime import datetime
+
+    from genkan.clock import Clock
+    from genkan.directory.accounts import Account
+    from genkan.dns.resolver import Resolver
+    from genkan.rules.mail_hosts import Lookup
+
+
+class Resolvers(Protocol):
+    """Gives a resolver for a name server, "" for the usual ones."""
+
+    def __call__(self, server: str, /) -> Resolver:
+        """The resolver; the same one for the same server."""
+        ...
+
+
+class Outside:
+    """See `World`."""
+
+    def __init__(self, clock: Clock, usage: Callable[[Account], Awaitable[int]], resolver: Resolvers) -> None:
+        """`usage` gives the octets in an account's mailbox."""
+        self._usage = usage
+        self._resolver = resolver
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """See `World`."""
+        return self._clock.now()
+
+    def mailbox_usage(self, account: Account) -> Awaitable[int]:
+        """See `World`."""
+        return self._usage(account)
+
+    def listed(self, client_address: str, zones: Sequence[str]) -> str | Awaitable[str | None] | None:
+        """See `World`."""
+        resolver = self._resolver("")
+        known = listed_now(resolver, client_address, zones)
+        return listed(resolver, client_address, zones) if known is UNKNOWN else known
+
+    async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
+        """See `World`. All are asked at once."""
+        questions = [host_listed(self._resolver(lookup.server), lookup.host, lookup.zone) for lookup in lookups]
+        answers = await asyncio.gather(*questions)
+        return frozenset([lookup for lookup, answer in zip(lookups, answers, strict=True) if answer])

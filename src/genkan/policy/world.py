@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the checks ask of the outside: the time, mailboxes, the DNS. The server's own answers, and recorded ones, fit here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Collection, Sequence
+    from datetime import datetime
+
+    from genkan.directory.accounts import Account
+    from genkan.rules.mail_hosts import Lookup
+
+
+class World(Protocol):
+    """The outside of policy. What takes time is an awaitable."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+    def mailbox_usage(self, account: Account) -> Awaitable[int]:
+        """The octets that an account's mailbox holds."""
+        ...
+
+    def listed(self, client_address: str, zones: Sequence[str]) -> str | Awaitable[str | None] | None:
+        """The first of these DNS block lists that lists the client; at once when the answers are known."""
+        ...
+
+    def hosts_listed(self, lookups: Sequence[Lookup]) -> Awaitable[Collection[Lookup]]:
+        """Those of the lookups that have a yes."""
+        ...

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages from the network, in every state of decay: they are a reply to our question, or nothing. dnspython is the judge."""
+
+from __future__ import annotations
+
+import struct
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genkan.dns.answer import Answer, MailExchange, RecordType, Status
+from genkan.dns.wire import MOST_ALIASES, MOST_RECORDS, make_query, read_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME: Final = (b"mail", b"example", b"test")
+QUERY: Final = make_query(NAME, "A")
+OWNERS: Final = ("mail.example.test.", "a.example.test.", "b.test.", "Mail.EXAMPLE.test.")
+
+
+def reply(*rrsets: tuple[str, str, Sequence[str]], rdtype: RecordType = "A") -> dns.message.Message:
+    """A reply of dnspython's making to our question: owner, type and data of each set of records."""
+    message = dns.message.make_response(
+        dns.message.from_wire(make_query(NAME, rdtype).octets), recursion_available=True
+    )
+    message.id = QUERY.id
+    message.answer.extend(dns.rrset.from_text(owner, 60, "IN", kind, *data) for owner, kind, data in rrsets)
+    return message
+
+
+def read(octets: bytes, rdtype: RecordType = "A") -> Answer | None:
+    found = read_reply(type(QUERY)(QUERY.id, NAME, rdtype, edns=True), octets)
+    return None if found is None else found.answer
+
+
+RIGHT: Final = reply((OWNERS[0], "A", ["192.0.2.1"])).to_wire()
+FOUND: Final = Answer(Status.FOUND, ("192.0.2.1",), 60)
+
+
+def test_a_question_is_one_that_others_understand() -> None:
+    message = dns.message.from_wire(QUERY.octets)
+    assert (
+        message.to_wire()
+        == dns.message.make_query("mail.example.test", "A", use_edns=0, payload=1232, id=QUERY.id).to_wire()
+    )
+    plain = make_query(NAME, "TXT", edns=False)
+    assert plain.octets == dns.message.make_query("mail.example.test", "TXT", id=plain.id).to_wire()
+
+
+def test_ids_are_random() -> None:
+    assert len({make_query(NAME, "A").id for _ in range(100)}) > 90
+
+
+def test_a_reply_is_read() -> None:
+    assert read(RIGHT) == FOUND
+    assert read(RIGHT + b"junk") == FOUND
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "data", "records"),
+    [
+        ("A", ["192.0.2.9", "192.0.2.10"], ("192.0.2.10", "192.0.2.9")),
+        ("AAAA", ["2001:DB8:0:0:0:0:0:1"], ("2001:db8::1",)),
+        ("MX", ["20 a.test.", "5 B.test."], (MailExchange(5, "b.test"), MailExchange(20, "a.test"))),
+        ("PTR", ["Mail.example.test.", "x\\.y.test."], ("mail.example.test", "x\\046y.test")),
+        ("TXT", ['"a" "" "b\\255"'], ("ab\xff",)),
+    ],
+)
+def test_records_of_each_type_are_read(
+    rdtype: RecordType, data: list[str], records: tuple[str, ...] | tuple[MailExchange, ...]
+) -> None:
+    message = reply((OWNERS[0], rdtype, data), rdtype=rdtype)
+    assert read(message.to_wire(), rdtype) == Answer(Status.FOUND, records, 60)
+
+
+def test_the_name_is_compared_without_case() -> None:
+    message = reply((OWNERS[3], "A", ["192.0.2.1"]))
+    message.question[0].name = dns.name.from_text(OWNERS[3])
+    assert read(message.to_wire()) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "rdclass"),
+    [("x.test", "A", "IN"), ("mail.example.test", "AAAA", "IN"), ("mail.example.test", "A", "CH")],
+)
+def test_a_reply_to_another_question_is_none(name: str, rdtype: str, rdclass: str) -> None:
+    other = dns.message.make_query(name, rdtype, rdclass, id=QUERY.id)
+    assert read(dns.message.make_response(other, recursion_available=True).to_wire()) is None
+
+
+def test_a_reply_under_another_id_is_none() -> None:
+    assert read(struct.pack("!H", QUERY.id ^ 1) + RIGHT[2:]) is None
+
+
+def test_a_question_is_no_reply() -> None:
+    assert read(QUERY.octets) is None
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.FORMERR, dns.rcode.YXDOMAIN])
+def test_an_error_needs_no_question(rcode: dns.rcode.Rcode) -> None:
+    message = dns.message.Message(QUERY.id)
+    message.flags = dns.flags.Flag(dns.flags.QR)
+    assert read(message.to_wire()) is None
+    message.set_rcode(rcode)
+    answer = read(message.to_wire())
+    assert answer is not None
+    assert answer.status is Status.FAILED
+
+
+def test_a_truncated_reply_may_end_anywhere_behind_the_question() -> None:
+    message = reply((OWNERS[0], "A", ["192.0.2.1", "192.0.2.2"]))
+    message.flags |= dns.flags.TC
+    message.use_edns(-1)
+    whole = message.to_wire()
+    for end in range(12 + len(QUERY.question), len(whole) + 1):
+        cut = read_reply(QUERY, whole[:end])
+        assert cut is not None
+        assert cut.truncated
+
+
+def test_a_whole_reply_may_not_end_early() -> None:
+    message = reply((OWNERS[0], "A", ["192.0.2.1"]))
+    message.use_edns(-1)
+    whole = message.to_wire()
+    assert [read(whole[:end]) for end in range(len(whole))] == [None] * len(whole)
+
+
+def test_records_for_a_name_that_is_denied_are_a_failure() -> None:
+    message = reply((OWNERS[0], "A", ["192.0.2.1"]))
+    message.set_rcode(dns.rcode.NXDOMAIN)
+    answer = read(message.to_wire())
+    assert answer is not None
+    assert answer.status is Status.FAILED
+
+
+@pytest.mark.parametrize(("aliases", "status"), [(MOST_ALIASES, Status.FOUND), (MOST_ALIASES + 1, Status.FAILED)])
+def test_chains_of_aliases_have_a_longest(aliases: int, status: Status) -> None:
+    names = [OWNERS[0], *(f"n{number}.test." for number in range(aliases))]
+    chain = [(owner, "CNAME", [target]) for owner, target in pairwise(names)]
+    answer = read(reply(*chain, (names[-1], "A", ["192.0.2.1"])).to_wire())
+    assert answer is not None
+    assert answer.status is status
+
+
+RRSETS: Final = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(OWNERS[:3]), st.just("A"), st.lists(st.ip_addresses(v=4).map(str), min_size=1, max_size=3)
+        ),
+        st.tuples(st.sampled_from(OWNERS[:3]), st.just("CNAME"), st.sampled_from(OWNERS[:3]).map(lambda name: [name])),
+        st.tuples(st.sampled_from(OWNERS[:3]), st.just("TXT"), st.just(['"x"'])),
+    ),
+    max_size=5,
+    unique_by=lambda rrset: rrset[:2],
+)
+
+
+@given(RRSETS, st.booleans(), st.booleans())
+def test_it_reads_what_dnspython_reads(rrsets: list[tuple[str, str, list[str]]], denied: bool, has_soa: bool) -> None:
+    message = reply(*rrsets)
+    message.set_rcode(dns.rcode.NXDOMAIN if denied else dns.rcode.NOERROR)
+    if has_soa:
+        message.authority.append(dns.rrset.from_text("test.", 50, "IN", "SOA", "a.test. b.test. 1 2 3 4 40"))
+    octets = message.to_wire()
+    answer = read(octets)
+    assert answer is not None
+    try:
+        judge = dns.message.from_wire(octets)
+        assert isinstance(judge, dns.message.QueryMessage)
+        chain = judge.resolve_chaining()
+    except (dns.message.ChainTooLong, dns.message.AnswerForNXDOMAIN):
+        assert answer.status is Status.FAILED
+        return
+    if chain.answer is not None:
+        assert answer == Answer(
+            Status.FOUND, tuple(sorted(rdata.to_text() for rdata in chain.answer)), chain.minimum_ttl
+        )
+    else:
+        ttl = min(chain.minimum_ttl, 40 if has_soa else 5)
+        assert answer == Answer(Status.NO_SUCH_NAME if denied else Status.NO_DATA, ttl=ttl)
+
+
+@given(st.binary(max_size=80), st.integers(0, len(RIGHT)), st.integers(0, len(RIGHT)))
+def test_whatever_arrives_is_an_answer_or_nothing(junk: bytes, start: int, length: int) -> None:
+    spoilt = RIGHT[:start] + junk + RIGHT[start + length :]
+    head = RIGHT[: 12 + len(QUERY.question)]
+    for octets in (spoilt, RIGHT[:2] + spoilt[2:], RIGHT[:12] + spoilt[12:], head + junk):
+        answer = read(octets)
+        assert answer is None or isinstance(answer, Answer)
+
+
+def hostile(rdtype: RecordType, number: int, *data: bytes) -> bytes:
+    """A right reply to our question with one record for each of `data`."""
+    header = struct.pack("!6H", QUERY.id, 0x8180, 1, len(data), 0, 0)
+    question = make_query(NAME, rdtype).question
+    records = (b"\xc0\x0c" + struct.pack("!HHIH", number, 1, 60, len(each)) + each for each in data)
+    return header + question + b"".join(records)
+
+
+DEEP: Final = b"\1a" * 120 + b"\0"
+INTO_DEEP: Final = struct.pack("!H", 0xC000 | (12 + len(QUERY.question) + 12 + 2))
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "octets"),
+    [
+        ("PTR", hostile("PTR", 12, DEEP, *(b"\2" + struct.pack("!H", n) + INTO_DEEP for n in range(MOST_RECORDS - 1)))),
+        ("TXT", hostile("TXT", 16, bytes(60000))),
+        ("TXT", hostile("TXT", 16, b"\1a" * 30000)),
+        ("TXT", hostile("TXT", 16, *(b"\x70" + bytes([n & 255]) * 112 for n in range(MOST_RECORDS)))),
+        ("A", hostile("A", 1, *(struct.pack("!I", n) for n in range(MOST_RECORDS)))),
+        ("A", hostile("A", 1, *(struct.pack("!I", n) for n in range(4000)))),
+    ],
+)
+def test_no_reply_keeps_everybody_waiting(rdtype: RecordType, octets: bytes) -> None:
+    begun = time.process_time()
+    assert read(octets, rdtype) is not None
+    assert time.process_time() - begun < 0.15
