@@ -23,11 +23,12 @@ from loads import DEFAULT_LOADS, IDLE, LOADS, QUICK_LOADS, Load
 from loadtool import HERE, BenchError, build_tool
 from machine import describe
 from measure import Figures, measure
-from peers import DEFAULT_PEERS, KINDS, POSTFIX_WITH_TLS, QUICK_PEERS, Kind, Peer, kind_named
+from peers import DEFAULT_PEERS, KINDS, POSTFIX_WITH_TLS, QUICK_PEERS, WITH_RULES, Kind, Peer, kind_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAIL_ALONE: Final = ("-maildir", WITH_RULES)  # names of receivers that have a twin, and nothing to show without mail
 FILES: Final = 4096  # open files that the loads themselves need
 
 
@@ -143,16 +144,22 @@ def run_plan(plan: Plan, folder: Path, results: Results) -> None:
     named = [LOADS[name] for name in plan.loads if name != IDLE]
     run_loads(plan, plan.kinds, [load for load in named if not load.is_handshakes], tool, folder, results)
     run_loads(plan, with_tls(plan.kinds), [load for load in named if load.is_handshakes], tool, folder, results)
-    verdicts = report.verdict_table(results.loads)
-    if len(verdicts) > 1:
-        show(plan, "Against Postfix", verdicts)
+    for title, rows in (
+        ("Against Postfix", report.verdict_table(results.loads)),
+        ("Rules against none", report.rules_table(results.loads)),
+    ):
+        if len(rows) > 1:
+            show(plan, title, rows)
     if IDLE in plan.loads:
         run_idle(plan, folder, results)
 
 
 def with_tls(kinds: dict[str, Kind]) -> dict[str, Kind]:
-    """Those that offer STARTTLS: Genkan always, Postfix when started so, receivers of somebody's own perhaps."""
-    offering = {name: kind for name, kind in kinds.items() if name not in ("sink", "genkan-maildir", "postfix-maildir")}
+    """Those that offer STARTTLS: Genkan always, Postfix when started so, receivers of somebody's own perhaps.
+
+    Without those that differ in what they do with mail alone.
+    """
+    offering = {name: kind for name, kind in kinds.items() if name != "sink" and not name.endswith(MAIL_ALONE)}
     return offering | ({"postfix": POSTFIX_WITH_TLS} if "postfix" in offering else {})
 
 
@@ -177,7 +184,7 @@ def run_idle(plan: Plan, folder: Path, results: Results) -> None:
     """Those that serve many connections in one process, one after the other, freshly started."""
     allow_files(plan.connections + FILES)
     for name, kind in plan.kinds.items():
-        if name.startswith(("postfix", "sink")) or name.endswith("-maildir"):
+        if name.startswith(("postfix", "sink")) or name.endswith(MAIL_ALONE):
             continue
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as home:
             Path(home).chmod(0o755)

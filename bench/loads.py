@@ -15,7 +15,8 @@ class Load:
     """One way of sending mail.
 
     `size` is the body in octets, `most` bounds the messages of a run (and so the disk it fills). `floor` and `aim` are
-    ratios to Postfix's rate in the same run, `cpu_limit` microseconds a message; `None` where nothing is promised.
+    ratios to Postfix's rate in the same run, `cpu_limit` microseconds a message, `rules_cost` the part of its rate that
+    a receiver may lose to many rules and accounts; `None` where nothing is promised.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Load:
     floor: float | None = None
     aim: float | None = None
     cpu_limit: int | None = None
+    rules_cost: float | None = None
 
     @property
     def is_handshakes(self) -> bool:
@@ -44,7 +46,7 @@ _TABLE: Final = (
     Load("1k-s100-P", "1 KiB, 100 sessions, pipelined behind the final dot", KIB, 100, ("-P",), 40000),
     Load("1k-s1-1", "1 KiB, one session, one message a connection", KIB, 1, ("-1",), 4000),
     Load("1k-s10-1", "1 KiB, 10 sessions, one message each", KIB, 10, ("-1",), 15000),
-    Load("10k-s50", "10 KiB, 50 sessions", 10 * KIB, 50, (), 20000, 3, 6),
+    Load("10k-s50", "10 KiB, 50 sessions, to 50 recipients", 10 * KIB, 50, ("-r", "50"), 20000, 3, 6, rules_cost=0.2),
     Load("100k-s50", "100 KiB, 50 sessions", 100 * KIB, 50, (), 6000, 1.5, 3),
     Load("1m-s10", "1 MiB, 10 sessions", KIB * KIB, 10, (), 800, 1.1, 1.6),
     Load("handshakes", "STARTTLS handshakes, 100 sessions", 0, 100, ("-H",), 6000, 1.3),

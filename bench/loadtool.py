@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).resolve().parent
 SOURCE: Final = HERE / "smtpload.c"
+SOURCES: Final = (SOURCE, HERE / "mail.h")
 RUN_LIMIT: Final = 300  # seconds; the tool itself gives up after 20 without progress
 
 
@@ -36,9 +37,9 @@ class Run:
 
 
 def build_tool(folder: Path = HERE / "build") -> Path:
-    """Compile smtpload unless it is newer than its source; raises `BenchError`."""
+    """Compile smtpload unless it is newer than its sources; raises `BenchError`."""
     tool = folder / "smtpload"
-    if tool.exists() and tool.stat().st_mtime >= SOURCE.stat().st_mtime:
+    if tool.exists() and tool.stat().st_mtime >= max(source.stat().st_mtime for source in SOURCES):
         return tool
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:

@@ -52,13 +52,16 @@ _POSTFIX: Final = HERE / "start_postfix.sh"
 KINDS: Final = {
     "genkan": Kind(_GENKAN, ("hold",), _COMMAND),
     "genkan-2": Kind(_GENKAN, ("hold", "2"), _COMMAND),
+    "genkan-rules": Kind(_GENKAN, ("rules",), _COMMAND),
+    "genkan-2-rules": Kind(_GENKAN, ("rules", "2"), _COMMAND),
     "genkan-maildir": Kind(_GENKAN, ("maildir",), _COMMAND),
     "postfix": Kind(_POSTFIX, ("hold",), "postfix", needs_root=True),
     "postfix-maildir": Kind(_POSTFIX, ("maildir",), "postfix", needs_root=True),
     "sink": Kind(HERE / "start_sink.sh", (), "smtp-sink"),
 }
-DEFAULT_PEERS: Final = ("genkan", "genkan-2", "postfix", "sink")
+DEFAULT_PEERS: Final = ("genkan", "genkan-2", "genkan-rules", "postfix", "sink")
 QUICK_PEERS: Final = ("genkan", "postfix")
+WITH_RULES: Final = "-rules"  # how names of receivers end that are the same as those without, and have many rules
 POSTFIX_WITH_TLS: Final = Kind(_POSTFIX, ("tls",), "postfix", needs_root=True)
 
 

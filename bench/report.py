@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from idle import FLOOR_KIB
 from loads import LOADS, SAME_MAIL
+from peers import WITH_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ COLUMNS: Final = (
     *("p50 ms", "p99 ms", "PSS MiB", "busy after s", "errors"),
 )
 VERDICT_COLUMNS: Final = ("load", "receiver", "x Postfix", "floor", "aim", "result", "CPU us each", "limit")
+RULES_COLUMNS: Final = ("load", "receiver", "x without rules", "at least", "result", "CPU us more")
 IDLE_COLUMNS: Final = ("receiver", "idle connections", "base MiB", "full MiB", "KiB each", "at most", "opened in s")
 
 
@@ -39,6 +41,19 @@ def verdict_table(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
         within = _number(figure.cpu_us), _limit(figure.cpu_us, load.cpu_limit if accepts_alone else None)
         rows.append((load.name, figure.peer, *_against(ratio, load.floor, load.aim), *within))
     return rows + _best_sessions(figures)
+
+
+def rules_table(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
+    """What many rules and accounts cost: receivers with them, each against the same without, where both ran."""
+    rows: list[tuple[str, ...]] = [RULES_COLUMNS]
+    measured = {(figure.load, figure.peer): figure for figure in figures}
+    for figure in figures:
+        without = measured.get((figure.load, figure.peer.removesuffix(WITH_RULES)), figure)
+        if without is not figure and without.rate:
+            ratio, cost = figure.rate / without.rate, LOADS[figure.load].rules_cost
+            more = _number(figure.cpu_us - without.cpu_us)
+            rows.append((figure.load, figure.peer, f"{ratio:.2f}", *_at_least(ratio, cost), more))
+    return rows
 
 
 def idle_table(figures: Iterable[IdleFigures]) -> list[tuple[str, ...]]:
@@ -116,6 +131,10 @@ def _best_sessions(figures: Iterable[Figures]) -> list[tuple[str, ...]]:
 def _against(ratio: float, floor: float, aim: float | None) -> tuple[str, str, str, str]:
     result = "below the floor" if ratio < floor else "aim reached" if ratio >= (aim or floor) else "floor held"
     return f"{ratio:.2f}", f"{floor:g}", f"{aim or floor:g}", result
+
+
+def _at_least(ratio: float, cost: float | None) -> tuple[str, str]:
+    return ("", "") if cost is None else (f"{1 - cost:g}", "kept" if ratio >= 1 - cost else "BELOW")
 
 
 def _limit(value: float, limit: float | None) -> str:

@@ -2,10 +2,10 @@
 /*
  * smtpload: puts SMTP load on a receiver on this machine (one thread, epoll) and prints one JSON object.
  *
- *   smtpload [-s sessions] [-m messages] [-l octets] [-1pPtH] ADDRESS PORT
+ *   smtpload [-s sessions] [-m messages] [-l octets] [-r recipients] [-1pPtH] ADDRESS PORT
  *
  *   -s N  simultaneous connections           -m N  messages in all (with -H: handshakes)
- *   -l N  octets of the body
+ *   -l N  octets of the body                 -r N  mail goes to user0, user1 ... of N recipients in turn
  *   -1    one message a connection, EHLO to QUIT each time; without it connections are reused
  *   -p    MAIL, RCPT and DATA in one write (RFC 2920)
  *   -P    as -p, and the next group travels behind the final dot of the message before it
@@ -30,18 +30,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mail.h"
+
 #define MOST_AWAITED 32
 #define MOST_ERRORS 1000
 #define STALL_SECONDS 20.0
 
 /* What the next reply answers. */
 enum step { GREETING, EHLO, STARTTLS, MAIL, RCPT, DATA, FINAL_DOT, QUIT };
-
-/* Octets to send that belong to somebody else. */
-struct piece {
-    const char *octets;
-    size_t length, sent;
-};
 
 struct connection {
     int fd, under_tls, handshaking, next_group_sent;
@@ -57,14 +53,15 @@ struct connection {
     } commands;             /* sent first, */
     struct piece mail_data; /* then this, */
     struct piece behind;    /* then what is pipelined behind the final dot */
+    long recipient;         /* of the message that is on its way */
     double dot_sent_at;
 };
 
 static struct {
     int sessions, one_message, pipelined, deeply_pipelined, tls, only_handshakes;
-    long messages, body_octets;
+    long messages, body_octets, recipients;
     struct sockaddr_in address;
-} wanted = {.sessions = 10, .messages = 1000, .body_octets = 1024};
+} wanted = {.sessions = 10, .messages = 1000, .body_octets = 1024, .recipients = 1};
 
 static struct {
     long started, finished, errors, connections;
@@ -74,28 +71,12 @@ static struct {
 
 static int epoll_fd;
 static SSL_CTX *tls_context;
-static struct piece message; /* the mail data with its final dot */
-static const char group_octets[] = "MAIL FROM:<load@client.example>\r\nRCPT TO:<user0@example.com>\r\nDATA\r\n";
-static const struct piece group = {group_octets, sizeof group_octets - 1, 0};
 
 static double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void give_up(const char *what)
-{
-    perror(what);
-    exit(2);
-}
-
-static void *allocate(size_t octets)
-{
-    void *memory = calloc(1, octets);
-    if (!memory) give_up("memory");
-    return memory;
 }
 
 static void await_reply(struct connection *c, enum step step)
@@ -175,18 +156,25 @@ static void await_group(struct connection *c)
     await_reply(c, DATA);
 }
 
+static void rcpt(struct connection *c)
+{
+    struct piece line = rcpt_line(c->recipient);
+    put(c, line.octets, line.length);
+    await_reply(c, RCPT);
+}
+
 static void next_message(struct connection *c)
 {
     if (run.started >= wanted.messages) {
         command(c, "QUIT\r\n", QUIT);
         return;
     }
-    run.started++;
+    c->recipient = run.started++ % wanted.recipients;
     if (wanted.pipelined) {
         await_group(c);
-        put(c, group.octets, group.length);
+        put(c, groups[c->recipient].octets, groups[c->recipient].length);
     } else {
-        command(c, "MAIL FROM:<load@client.example>\r\n", MAIL);
+        command(c, mail_line, MAIL);
     }
 }
 
@@ -201,9 +189,9 @@ static void send_mail_data(struct connection *c)
         c->behind = (struct piece){"QUIT\r\n", 6, 0};
         c->next_group_sent = 1;
     } else if (run.started < wanted.messages) {
-        run.started++;
+        c->recipient = run.started++ % wanted.recipients;
         await_group(c);
-        c->behind = group;
+        c->behind = groups[c->recipient];
         c->next_group_sent = 1;
     }
 }
@@ -258,10 +246,10 @@ static int take_reply(struct connection *c, const char *line)
     case EHLO: after_ehlo(c); return 0;
     case STARTTLS: begin_tls(c); return 0;
     case MAIL:
-        if (!wanted.pipelined) command(c, "RCPT TO:<user0@example.com>\r\n", RCPT);
+        if (!wanted.pipelined) rcpt(c);
         return 0;
     case RCPT:
-        if (!wanted.pipelined) command(c, "DATA\r\n", DATA);
+        if (!wanted.pipelined) command(c, data_line, DATA);
         return 0;
     case DATA: send_mail_data(c); return 0;
     case FINAL_DOT: after_message(c); return 0;
@@ -385,22 +373,6 @@ static void on_event(struct connection *c, uint32_t events)
     flush(c);
 }
 
-static void build_message(void)
-{
-    static const char header[] = "From: <load@client.example>\r\nTo: <user0@example.com>\r\nSubject: load\r\n"
-                                 "Message-ID: <1@client.example>\r\nDate: Mon, 01 Jan 2024 00:00:00 +0000\r\n\r\n";
-    char *octets = allocate(sizeof header + (size_t)wanted.body_octets + 90), *end = octets + sizeof header - 1;
-    memcpy(octets, header, sizeof header - 1);
-    for (long left = wanted.body_octets; left > 0; left -= 80) {
-        size_t length = left >= 80 ? 78 : left > 2 ? (size_t)left - 2 : 1;
-        memset(end, 'x', length);
-        memcpy(end + length, "\r\n", 2);
-        end += length + 2;
-    }
-    memcpy(end, ".\r\n", 3);
-    message = (struct piece){octets, (size_t)(end + 3 - octets), 0};
-}
-
 static void build_tls_context(void)
 {
     tls_context = SSL_CTX_new(TLS_client_method());
@@ -459,18 +431,19 @@ static void go(void)
 
 static int usage(const char *problem)
 {
-    fprintf(stderr, "smtpload: %s\nusage: smtpload [-s n] [-m n] [-l n] [-1pPtH] ADDRESS PORT\n", problem);
+    fprintf(stderr, "smtpload: %s\nusage: smtpload [-s n] [-m n] [-l n] [-r n] [-1pPtH] ADDRESS PORT\n", problem);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "s:m:l:1pPtH")) != -1) {
+    while ((option = getopt(argc, argv, "s:m:l:r:1pPtH")) != -1) {
         switch (option) {
         case 's': wanted.sessions = atoi(optarg); break;
         case 'm': wanted.messages = atol(optarg); break;
         case 'l': wanted.body_octets = atol(optarg); break;
+        case 'r': wanted.recipients = atol(optarg); break;
         case '1': wanted.one_message = 1; break;
         case 'p': wanted.pipelined = 1; break;
         case 'P': wanted.pipelined = wanted.deeply_pipelined = 1; break;
@@ -480,14 +453,16 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) return usage("an address and a port are needed");
-    if (wanted.sessions < 1 || wanted.messages < 1 || wanted.body_octets < 0) return usage("a number is out of range");
+    if (wanted.sessions < 1 || wanted.messages < 1 || wanted.body_octets < 0 || wanted.recipients < 1)
+        return usage("a number is out of range");
     wanted.address.sin_family = AF_INET;
     wanted.address.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
     if (inet_pton(AF_INET, argv[optind], &wanted.address.sin_addr) != 1) return usage("an IPv4 address is needed");
     signal(SIGPIPE, SIG_IGN);
     if (wanted.sessions > wanted.messages) wanted.sessions = (int)wanted.messages;
     run.latencies = allocate(((size_t)wanted.messages + 1) * sizeof *run.latencies);
-    build_message();
+    build_groups(wanted.recipients);
+    build_message(wanted.body_octets);
     if (wanted.tls) build_tls_context();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     go();

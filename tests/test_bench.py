@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.directory.directory import Directory
+from genkan.directory.directory import Directory, Local
+from genkan.message.mime import TextReader
+from genkan.rules.document import Document
+from genkan.rules.effect import EffectRules, parse_effect
+from genkan.rules.mail import parse_mail
+from genkan.rules.mail_block import Item, MailRules
+from genkan.rules.mail_match import MailMatcher, MailText
 from genkan.smtp.address import parse_mailbox
 from tests.support.clients import Post, cannot_run, running_post
 
@@ -18,11 +24,12 @@ BENCH: Final = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))  # its modules are a program of their own, not a package
 
 import report  # noqa: E402
+import rules  # noqa: E402
 from idle import IdleFigures  # noqa: E402
 from loads import DEFAULT_LOADS, IDLE, LOADS, QUICK_LOADS, SAME_MAIL, Load  # noqa: E402
 from loadtool import BenchError, build_tool, put_load  # noqa: E402
 from measure import Figures  # noqa: E402
-from peers import KINDS, kind_named  # noqa: E402
+from peers import DEFAULT_PEERS, KINDS, QUICK_PEERS, kind_named  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +74,30 @@ def test_ten_messages_of_the_load_tool_are_delivered(tool: Path, post: Post, fla
     assert len(set(contents)) == 1
 
 
+@pytest.mark.parametrize("flags", [(), ("-1",), ("-p",), ("-P",), ("-P", "-1")])
+def test_mail_goes_to_as_many_recipients_as_asked_for(tool: Path, post: Post, flags: tuple[str, ...]) -> None:
+    with Directory.open(post.server.config.storage_folder) as directory:
+        for number in (1, 2):
+            directory.accounts.add(parse_mailbox(f"user{number}@example.com"))
+    run = put_load(tool, load("-r", "3", *flags), post.port("smtp"), 10)
+    assert (run.finished, run.errors) == (10, 0)
+    assert [len(post.contents(f"user{number}@example.com", count)) for number, count in enumerate((4, 3, 3))] == [
+        4,
+        3,
+        3,
+    ]
+
+
+def test_the_filter_finds_no_word_of_its_blocks_in_the_load_tools_mail(tool: Path, post: Post) -> None:
+    put_load(tool, load(size=20_000), post.port("smtp"), 1)
+    reader = TextReader(1_000_000)
+    reader.feed(post.contents("user0@example.com", 1)[0])
+    reader.finish()
+    text = MailText(reader.header, reader.texts)
+    assert len("".join(text.texts)) > 19_000
+    assert MailMatcher(mail_rules().blocks).first(text) is None
+
+
 def test_a_large_body_is_as_large_as_asked_for(tool: Path, post: Post) -> None:
     run = put_load(tool, load(size=100_000), post.port("smtp"), 2)
     assert (run.finished, run.errors) == (2, 0)
@@ -84,6 +115,45 @@ def test_refused_mail_counts_as_errors(tool: Path, tmp_path: Path) -> None:
         run = put_load(tool, load(), post.port("smtp"), 10)
     assert run.errors > 0
     assert run.finished == 0
+
+
+def effect_rules() -> EffectRules:
+    return parse_effect(Document("effect.dat", "", 1, rules.effect_text()))
+
+
+def mail_rules() -> MailRules:
+    return parse_mail(Document("mail.dat", "", 1, rules.mail_text()))
+
+
+def test_the_many_lines_of_effect_dat_are_read_and_pass_the_load_by_up_to_the_last_third() -> None:
+    found = effect_rules()
+    assert (len(found.rules), found.findings) == (1000, ())
+    assert len({rule.text for rule in found.rules}) == 1000
+    match = found.match("127.0.0.1", parse_mailbox("load@client.example"), blank=False)
+    assert match is not None
+    assert (match.rule.origin.line, str(match.rule)) == (900, "127.*.*.* default")
+
+
+def test_the_many_blocks_of_mail_dat_have_three_tokens_a_condition_and_a_third_looks_at_the_body_alone() -> None:
+    found = mail_rules()
+    assert (len(found.blocks), found.findings) == (200, ())
+    conditions = [condition for block in found.blocks for condition in block.conditions]
+    assert {len(condition.tokens) for condition in conditions} == {3}
+    assert {condition.item for condition in conditions} == {Item.FROM, Item.SUBJECT, Item.UNIQUE_HEADER, Item.BODY}
+    assert sum([one.item for one in block.conditions] == [Item.BODY] for block in found.blocks) * 3 >= len(found.blocks)
+
+
+def test_the_many_accounts_are_there_as_if_the_directory_had_added_them(tmp_path: Path) -> None:
+    with Directory.open(tmp_path) as directory:
+        directory.domains.add("example.com")
+        rules.add_accounts(tmp_path)
+        directory.refresh()
+        assert len(directory.accounts.list()) == 10_000
+        last = directory.resolve(parse_mailbox("USER9999@example.com"))
+        assert isinstance(last, Local)
+        assert (str(last.account.address), last.account.name) == ("user9999@example.com", "User 9999")
+        added = directory.accounts.add(parse_mailbox("user10000@example.com"), "User 10000")
+        assert added.can_authenticate == last.account.can_authenticate
 
 
 def test_a_tool_newer_than_its_source_is_not_built_again(tool: Path) -> None:
@@ -145,6 +215,31 @@ def test_each_receivers_best_number_of_sessions_is_held_to_the_same_ratio() -> N
     ]
 
 
+def test_receivers_with_rules_are_held_against_the_same_without() -> None:
+    rows = report.rules_table(
+        [
+            figures("genkan", 5000, "10k-s50"),
+            figures("genkan-rules", 4000, "10k-s50", cpu_us=130),
+            figures("genkan-2", 8000, "10k-s50"),
+            figures("genkan-2-rules", 6300, "10k-s50", cpu_us=99.5),
+            figures("genkan", 5000),
+            figures("genkan-rules", 2500),
+        ]
+    )
+    assert rows == [
+        report.RULES_COLUMNS,
+        ("10k-s50", "genkan-rules", "0.80", "0.8", "kept", "30.0"),
+        ("10k-s50", "genkan-2-rules", "0.79", "0.8", "BELOW", "-0.5"),
+        ("1k-s100", "genkan-rules", "0.50", "", "", "0.0"),
+    ]
+
+
+def test_rules_alone_have_nothing_to_be_held_against() -> None:
+    assert report.rules_table([figures("genkan-rules", 4000), figures("genkan", 0), figures("postfix", 1000)]) == [
+        report.RULES_COLUMNS
+    ]
+
+
 def test_idle_connections_are_held_to_their_limit() -> None:
     rows = report.idle_table([IdleFigures("genkan", 10000, 40, 80, 4.1, 3.25), IdleFigures("other", 10, 1, 2, 5.1, 0)])
     assert rows[1:] == [
@@ -166,6 +261,10 @@ def test_a_markdown_table_has_its_numbers_to_the_right() -> None:
 
 def test_the_loads_that_are_named_elsewhere_exist() -> None:
     assert {*DEFAULT_LOADS, *QUICK_LOADS, *SAME_MAIL} - {IDLE} <= LOADS.keys()
+
+
+def test_the_receivers_that_are_named_elsewhere_exist() -> None:
+    assert {*DEFAULT_PEERS, *QUICK_PEERS} <= KINDS.keys()
 
 
 def test_a_receiver_of_ones_own_is_a_script_with_arguments() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from genkan.admin import commands_docs, reply_docs, settings_docs
 from genkan.admin.cli import main
 from genkan.config import Config
 from genkan.config_errors import table_of
+from genkan.policy import chain
 from tests.support.pages import Page, Terminal, all_pages
 from tests.support.sources import PACKAGE, ROOT
 
@@ -34,10 +36,15 @@ MADE: Final = {
 RUN: Final = {
     "README.md": ["added ann@in.test", "Subject: First mail"],
     "CONTRIBUTING.md": [],
+    "docs/rules.md": [
+        "stored effect.dat as revision 1\nwarning: effect.dat:5: is never reached",
+        "effect.dat:4: client 192.168.1.20 may relay to anywhere",
+        "Built-in: nobody relays without AUTH.",
+        "-192.168.1.20     true\n",
+        "stored effect.dat as revision 3",
+    ],
 }
 """The pages whose blocks are run, and what those print."""
-
-NOT_YET: Final = {"genkan explain"}  # the remedy of replies whose checks are not part of the server yet
 
 TABLES: Final = {name for name, field in Config.model_fields.items() if table_of(field)}
 FOLDERS: Final = {path.parent.name for path in PACKAGE.glob("*/*.py")} | {
@@ -83,10 +90,7 @@ def test_settings_that_pages_speak_of_exist() -> None:
 def test_commands_that_pages_speak_of_exist() -> None:
     lines = [(page.name, line) for page in PAGES.values() for line in _command_lines(page)]
     assert len(lines) > 10
-    faults = [fault for name, line in lines for fault in _faults(name, line)]
-    unknown = {fault.partition(": ")[2].partition(":")[0] for fault in faults if fault.endswith("no such command")}
-    assert [fault for fault in faults if not any(f" {command}:" in fault for command in NOT_YET)] == []
-    assert unknown == NOT_YET
+    assert [fault for name, line in lines for fault in _faults(name, line)] == []
 
 
 def test_a_command_that_does_not_exist_would_be_found() -> None:
@@ -126,6 +130,11 @@ def test_every_folder_of_the_package_is_in_the_readme() -> None:
     assert [path.parent.name for path in PACKAGE.glob("*/__init__.py") if f"{path.parent.name}/ " not in tree] == []
 
 
+def test_the_table_of_checks_names_each_of_them_in_the_order_of_the_chain() -> None:
+    table = re.findall(r"^\|[^|]*\|[^|]*\| `([a-z-]+)` \|", PAGES["docs/flow.md"].text, re.MULTILINE)
+    assert table == _checks_in_order()
+
+
 def test_every_decision_says_why_and_what_else_was_possible() -> None:
     decisions = [page for name, page in PAGES.items() if name.startswith("docs/decisions/")]
     wanted = {"why", "alternatives", "what-was-measured", "what-it-costs"}
@@ -143,6 +152,13 @@ def test_the_commands_of_a_page_work_as_written(name: str, tmp_path: Path) -> No
     with Terminal(tmp_path) as terminal:
         output = "".join(map(terminal.run, PAGES[name].blocks("sh")))
     assert [text for text in RUN[name] if text not in output] == []
+
+
+def _checks_in_order() -> list[str]:
+    """The names of the checks as policy/chain.py lists them, stage by stage."""
+    _, _, stages = inspect.getsource(chain.Chain.__init__).partition("self.connect")
+    classes = re.findall(r"^ +([A-Z]\w+)\(", stages.replace("self._filter", "ContentFilter("), re.MULTILINE)
+    return [vars(chain)[name].name for name in classes]
 
 
 def _settings() -> Iterator[str]:

@@ -22,6 +22,8 @@ OUTSIDE: Final = {
     "clock",
     "maillog",
     "main",
+    "worker",
+    "session_settings",
     "__main__",
 }
 SHARED: Final = {"clock", "maillog", "product_logs", "findings"}
@@ -36,7 +38,7 @@ MAY_IMPORT: Final = {
     "dns": {"config_values", *SHARED},
     "scanner": set(SHARED),
     "record": {"message", "smtp.address", *SHARED},
-    "policy": {"smtp", "message", "rules", "directory", "record", "dns", "scanner", "config", *SHARED},
+    "policy": {"smtp", "message", "rules", "directory", "record", "dns", "scanner", "config", "config_values", *SHARED},
     "epost": {"rules", "directory", "smtp.address", "message", "findings"},
     "delivery": {"spool", "message", "smtp", "directory", "storage", *SHARED},
     "listener": {
@@ -60,6 +62,8 @@ MAY_IMPORT: Final = {
         "spool",
         "directory",
         "policy",
+        "dns",
+        "delivery.mailbox_usage",
         "rules",
         "record",
         "epost",
@@ -72,6 +76,7 @@ MAY_IMPORT: Final = {
         "findings",
         "clock",
         "main",
+        "session_settings",
         "",
     },
 }
@@ -88,6 +93,7 @@ MAY_CATCH_ALL: Final = {
     "main": "the last place before the process ends",
     "listener.connection": "the client gets a temporary reply with an id that is in the log",
     "delivery.dispatcher": "the recipient is deferred",
+    "listener.trials": "a text on trial never touches the mail that is under way",
     "spool.writer": "a failed job must not end the thread that all others wait for",
 }
 MAY_ASK_THE_TIME: Final = {

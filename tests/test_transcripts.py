@@ -4,23 +4,31 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from genkan.record.entry import ConnectionEntry
+from genkan.record.files import FOLDER as FOLDER_OF_RECORD
+from genkan.record.reader import RecordReader, Wanted
 from genkan.smtp.replies import CATALOGUE
 from genkan.smtp.reply import Profile, ReplyRow
 from genkan.spool.reading import list_queued, read_content
+from tests.support.clamd_server import clamd_server
 from tests.support.dialogue import Dialogue
+from tests.support.dns_server import dns_server
 from tests.support.server import StoppedClock, maildir, serving, until
-from tests.support.standing import make_standing, standing_configuration
+from tests.support.standing import make_standing, place_rules, standing_configuration
 from tests.support.transcript import (
     Expect,
     ExpectMatch,
+    HeldCount,
     MailboxCount,
+    RefusedBy,
     SpooledContent,
     SpooledCount,
     Step,
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
     from genkan.config import Config
+    from genkan.record.entry import Decision, Entry
 
 FOLDER: Final = Path(__file__).parent / "transcripts"
 TRANSCRIPTS: Final = read_folder(FOLDER)
@@ -42,14 +51,10 @@ NAMES: Final = [str(transcript.path.relative_to(FOLDER)) for transcript in TRANS
 PRODUCT: Final = frozenset(Profile) - {Profile.RFC}
 
 CHECK_NOT_THERE: Final = {  # the check that gives the reply is not part of the server yet
-    "CAUGHT_BY_FILTER",
-    "LIST_NEEDS_AUTH",
-    "RECIPIENT_BLACKLISTED",
     "SPF_DEFERRED",
-    "SUBJECT_BLACKLISTED",
 }
 FAULT_OF_THE_SERVER: Final = {"AUTH_UNAVAILABLE", "LOCAL_ERROR", "STORAGE_FULL"}  # no client can draw it
-AtEnd = SpooledCount | SpooledContent | MailboxCount
+AtEnd = SpooledCount | SpooledContent | HeldCount | RefusedBy | MailboxCount
 
 NOT_IN_PROFILE: Final = {
     **{profile: {"NEED_HELLO"} for profile in PRODUCT},  # the product takes MAIL without HELO
@@ -122,6 +127,21 @@ def test_every_reply_is_drawn_by_a_transcript(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("profile", Profile)
+def test_refusals_in_the_same_words_are_told_apart_by_the_record(profile: Profile) -> None:
+    said = Counter(row.in_profile(profile) for row in CATALOGUE.values())
+    alike = {row.name for row in CATALOGUE.values() if said[row.in_profile(profile)] > 1}
+    refusals = {name for name in alike if CATALOGUE[name].in_profile(profile).code >= 400}
+    recorded = {
+        step.reply
+        for transcript in TRANSCRIPTS
+        if profile in transcript.profiles
+        for step in transcript.steps
+        if isinstance(step, RefusedBy)
+    }
+    assert refusals - recorded == set()
+
+
+@pytest.mark.parametrize("profile", Profile)
 def test_no_transcript_expects_a_reply_of_another_profile(profile: Profile) -> None:
     drawn = {
         name
@@ -166,21 +186,42 @@ def at(transcript: Transcript, step: Step) -> Iterator[None]:
 @pytest.mark.parametrize(("transcript", "profile", "way"), list(runs()))
 def test_transcript_holds(transcript: Transcript, profile: Profile, way: str, template: Path, tmp_path: Path) -> None:
     home, clock = tmp_path / "home", StoppedClock()
-    settings = transcript.settings | {"replies": f'"{profile}"'}
-    paused = standing_configuration(template, home, settings | {"delivery.paused": "true"})
-    with serving(paused, clock) as server, Dialogue(server, transcript) as dialogue:
-        for step in WAYS[way](step for step in transcript.steps if not isinstance(step, AtEnd)):
-            with at(transcript, step):
-                dialogue.take(step)
+    with outside(transcript) as servers:
+        settings = transcript.settings | servers | {"replies": f'"{profile}"'}
+        paused = standing_configuration(template, home, settings | {"delivery.paused": "true"})
+        if transcript.rules:
+            place_rules(paused, transcript.rules)
+        with serving(paused, clock) as server, Dialogue(server, transcript) as dialogue:
+            for step in WAYS[way](step for step in transcript.steps if not isinstance(step, AtEnd)):
+                with at(transcript, step):
+                    dialogue.take(step)
     assert [line for line in (home / "log").read_text().splitlines() if '"failure"' in line] == []
     check_spool(transcript, paused, clock)
+    check_record(transcript, paused)
     if any(isinstance(step, MailboxCount) for step in transcript.steps):
         check_mailboxes(transcript, standing_configuration(template, home, settings), clock)
 
 
+@contextmanager
+def outside(transcript: Transcript) -> Iterator[dict[str, str]]:
+    """The name server and the virus scanner that the dialogue wants; the settings that name them."""
+    settings: dict[str, str] = {}
+    with ExitStack() as stack:
+        if transcript.zone:
+            server = stack.enter_context(dns_server(transcript.zone))
+            settings["dns.servers"] = f'["{server.address}"]'
+        if transcript.clamd:
+            scanner = stack.enter_context(clamd_server())
+            scanner.reply = b"stream: no memory ERROR\0" if transcript.clamd == "fails" else b""
+            settings["filter.scanner"] = f'"{scanner.address}"'
+        yield settings
+
+
 def check_spool(transcript: Transcript, config: Config, clock: StoppedClock) -> None:
     """What was accepted waits in the spool, since delivery is paused."""
-    contents = [b"".join(read_content(message)) for message in list_queued(config.storage_folder, clock.now())]
+    messages = list(list_queued(config.storage_folder, clock.now()))
+    held: Counter[str] = Counter(message.held.hold.kind for message in messages if message.held is not None)
+    contents = [b"".join(read_content(message)) for message in messages if message.held is None]
     for step in transcript.steps:
         with at(transcript, step):
             if isinstance(step, SpooledCount):
@@ -188,6 +229,28 @@ def check_spool(transcript: Transcript, config: Config, clock: StoppedClock) -> 
             elif isinstance(step, SpooledContent):
                 assert contents[-1][-len(step.octets) :] == step.octets
                 assert OUR_FIELD.fullmatch(contents[-1].removesuffix(step.octets)), contents[-1]
+            elif isinstance(step, HeldCount):
+                assert held[step.kind] == step.count
+
+
+def check_record(transcript: Transcript, config: Config) -> None:
+    """Which check refused, and not only in which words."""
+    steps = [step for step in transcript.steps if isinstance(step, RefusedBy)]
+    entries = RecordReader(config.storage_folder / FOLDER_OF_RECORD).oldest_first(Wanted()) if steps else ()
+    refusals = {(decision.reply, decision.check) for entry in entries for decision in decisions_of(entry)}
+    for step in steps:
+        with at(transcript, step):
+            assert (step.reply, step.check) in refusals, sorted(refusals)
+
+
+def decisions_of(entry: Entry) -> Iterator[Decision]:
+    """All refusals that an entry of the record tells of."""
+    if isinstance(entry, ConnectionEntry):
+        found = [entry.decision, *(auth.decision for auth in entry.auths), *(each.decision for each in entry.refusals)]
+    else:
+        content = None if entry.content is None else entry.content.decision
+        found = [entry.decision, *(rcpt.decision for rcpt in entry.rcpts), content]
+    yield from filter(None, found)
 
 
 def check_mailboxes(transcript: Transcript, config: Config, clock: StoppedClock) -> None:
@@ -204,4 +267,4 @@ def check_mailboxes(transcript: Transcript, config: Config, clock: StoppedClock)
 def is_at_work(config: Config, clock: StoppedClock) -> bool:
     """Whether a recipient is due or under way."""
     messages = list_queued(config.storage_folder, clock.now())
-    return any(recipient.state != "waiting" for message in messages for recipient in message.recipients)
+    return any(recipient.state in {"due", "leased"} for message in messages for recipient in message.recipients)

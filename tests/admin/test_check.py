@@ -375,3 +375,38 @@ def test_postmaster_of_the_default_domain_counts_for_that_domain_only(sound: Ins
 def write_pair(config: Config, certificate: bytes, key: bytes) -> None:
     (config.home / "tls/cert.pem").write_bytes(certificate)
     (config.home / "tls/key.pem").write_bytes(key)
+
+
+def rules(installation: Installation, name: str, text: str) -> None:
+    with Directory.open(installation.config.storage_folder) as directory:
+        directory.documents.store(name, None, text.encode(), "operator")
+
+
+def test_a_rule_that_opens_the_relay_is_named_with_its_line(sound: Installation) -> None:
+    rules(sound, "effect.dat", "192.0.2.0/24 default\n*.*.*.* true\n")
+    assert only(sound)[:2] == (Level.WARNING, "effect.dat:2")
+
+
+def test_a_line_that_cannot_be_read_is_an_error(sound: Installation) -> None:
+    rules(sound, "ordb.dat", "not a zone\n")
+    assert only(sound)[:2] == (Level.ERROR, "ordb.dat:1")
+
+
+def test_a_filter_that_is_switched_off_is_worth_a_note(sound: Installation) -> None:
+    rules(sound, "mail.dat", "Virus:x\nSubject:x\nLevel:100\nVirusEnd:\n")
+    sound.set(
+        "[filter]\n# obey mail.dat, the server's and those of accounts\nenabled = true", "[filter]\nenabled = false"
+    )
+    assert only(sound) == (Level.NOTE, "filter.enabled", "mail.dat is there and is not obeyed")
+
+
+def test_a_hand_off_to_no_folder_is_an_error(sound: Installation) -> None:
+    sound.set('# handoff = "folder"', 'handoff = "incoming"')
+    assert only(sound)[:2] == (Level.ERROR, "incoming")
+    (sound.folder / "incoming").mkdir()
+    assert found(sound) == []
+
+
+def test_a_scanner_that_does_not_answer_is_an_error(sound: Installation) -> None:
+    sound.set('scanner = ""', 'scanner = "unix:/nowhere/clamd"')
+    assert only(sound)[:2] == (Level.ERROR, "filter.scanner")

@@ -97,3 +97,56 @@ def test_a_mailbox_takes_mail_until_its_quota_is_reached(
     client.mail(OUT, MailParameters(size=declared))
     assert client.rcpt("full@in.test") == told
     assert client.rcpt(ANN) == ACCEPTED
+
+
+# Mailing lists.
+
+
+@pytest.mark.parametrize(
+    ("recipient", "account", "told"),
+    [
+        ("team@in.test", "", "LIST_NEEDS_AUTH"),
+        ("Team@In.Test", "", "LIST_NEEDS_AUTH"),
+        ("team@in.test", ANN, ACCEPTED),
+        ("news@in.test", "", ACCEPTED),
+        ("news@in.test", ANN, ACCEPTED),
+    ],
+)
+def test_a_list_may_want_auth(site: Site, recipient: str, account: str, told: str) -> None:
+    assert site.client(account=account).send(OUT if not account else ANN, recipient) == told
+
+
+def test_a_list_that_refuses_leaves_the_other_recipients_alone(site: Site) -> None:
+    client = site.client()
+    client.mail(OUT)
+    assert [client.rcpt(name) for name in (ANN, "team@in.test", "news@in.test")] == [
+        ACCEPTED,
+        "LIST_NEEDS_AUTH",
+        ACCEPTED,
+    ]
+
+
+def test_even_a_trusted_client_must_authenticate_for_such_a_list(site: Site) -> None:
+    site.rules("effect.dat", "192.0.2.10 true")
+    assert site.client().send(OUT, "team@in.test") == "LIST_NEEDS_AUTH"
+
+
+def test_a_list_that_leads_to_no_mailbox_takes_no_mail(site: Site) -> None:
+    assert site.client().send(OUT, "nobodys@in.test") == "USER_UNKNOWN"
+    client = site.client()
+    client.mail(OUT)
+    _, rcpt = client.judge_rcpt("nobodys@in.test")
+    assert rcpt.mailing_list is not None
+    assert rcpt.mailbox is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "account", "told"),
+    [
+        ("team@in.test", "", "LIST_NEEDS_AUTH"),
+        ("team@in.test", ANN, ACCEPTED),
+        ("news@in.test", "", "NEED_EHLO_BEFORE_AUTH"),
+    ],
+)
+def test_a_list_may_be_a_sender_after_auth(site: Site, sender: str, account: str, told: str) -> None:
+    assert site.client(account=account).mail(sender) == told

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genkan.policy.verdict import Verdict
-from tests.support.policy_site import ACCEPTED, BLANK
+from tests.support.policy_site import ACCEPTED, BLANK, Site
 
 if TYPE_CHECKING:
-    from tests.support.policy_site import Site
+    from genkan.directory import Directory
 
 ANN, BOB, SALES, AWAY, NOBODY = (f"{name}@in.test" for name in ("ann", "bob", "sales", "away", "nobody"))
 KAI: Final = "kai@in2.test"
@@ -134,3 +137,183 @@ def test_a_refusal_to_relay_names_the_recipient_to_the_client_and_the_sender_to_
         {"forward_path": OUT_TOO},
         f"{OUT} is not local",
     )
+
+
+# effect.dat: what a matching line makes of each sender, written out by hand. A sender's letter is what MAIL is told, or,
+# where that is accepted, what RCPT is told for an external recipient.
+#   . accepted    E must authenticate    U unknown local sender    F forbidden by the rule    R relaying denied
+SENDERS: Final = (ANN, BOB, NOBODY, OUT, NULL)
+DECISIONS: Final = {
+    # action: without AUTH, authenticated as ann; in the order of SENDERS
+    "no line at all": ("EEURR", "..URR"),
+    "true": (".....", "....."),
+    "": (".....", "....."),
+    "default": ("EEURR", "..URR"),
+    "only": ("EEU..", "..U.."),
+    "norelay": ("EEURR", "RRURR"),
+    "norelay,0": ("EEURR", "RRURR"),
+    "norelay,2": ("RRURR", "..URR"),
+    "false": ("FFFFF", "FFFFF"),
+}
+AT_MAIL: Final = {"E": "NEED_EHLO_BEFORE_AUTH", "U": SENDER_UNKNOWN, "F": "SENDER_FORBIDDEN"}
+AT_RCPT: Final = {".": ACCEPTED, "R": RELAY_DENIED}
+CLIENT: Final = "192.0.2.10"
+SUBJECTS: Final = (CLIENT, "192.0.2.0/24", "192.0.*.*", "*.*.*.*", "*", "the path", "the domain")
+
+
+def subject_for(kind: str, sender: str) -> str:
+    """The subject of a line that matches this client or this sender."""
+    if kind == "the path":
+        return sender or "#<>"
+    if kind == "the domain":
+        return sender.partition("@")[2] or "#<>"
+    return kind
+
+
+@pytest.mark.parametrize("account", ["", ANN])
+@pytest.mark.parametrize("kind", SUBJECTS)
+@pytest.mark.parametrize("action", DECISIONS)
+def test_a_line_of_effect_dat_decides_as_its_action_says(site: Site, action: str, kind: str, account: str) -> None:
+    for sender, letter in zip(SENDERS, DECISIONS[action][bool(account)], strict=True):
+        if action != "no line at all":
+            site.rules("effect.dat", f"{subject_for(kind, sender)} {action}")
+        client = site.client(account=account)
+        told = client.mail(sender)
+        if letter in AT_MAIL:
+            assert (sender, told) == (sender, AT_MAIL[letter])
+            continue
+        assert (sender, told) == (sender, ACCEPTED)
+        assert (sender, client.rcpt(OUT_TOO)) == (sender, AT_RCPT[letter])
+        assert [client.rcpt(recipient) for recipient in (BOB, AWAY, NOBODY)] == [ACCEPTED, ACCEPTED, USER_UNKNOWN]
+
+
+@pytest.mark.parametrize("account", ["", ANN])
+def test_whom_no_line_names_beside_an_only_line_may_not_relay(site: Site, account: str) -> None:
+    site.rules("effect.dat", "198.51.100.1 only")
+    assert site.client(account=account).send(OUT, ANN) == ACCEPTED
+    assert site.client(account=account).send(OUT, OUT_TOO) == RELAY_DENIED
+    assert site.client(account=account).send(ANN, OUT_TOO) == (RELAY_DENIED if account else "NEED_EHLO_BEFORE_AUTH")
+    assert site.client(account=account, address="198.51.100.1").send(OUT, OUT_TOO) == ACCEPTED
+
+
+@pytest.mark.parametrize("action", ["default", "true", "only", "norelay", "norelay,2"])
+@pytest.mark.parametrize("role", ["submission", "submissions"])
+def test_on_a_submission_listener_only_true_spares_auth(site: Site, role: str, action: str) -> None:
+    site.rules("effect.dat", f"{CLIENT} {action}")
+    client = site.client(role="submissions" if role == "submissions" else "submission")
+    assert client.mail(ANN) == (ACCEPTED if action == "true" else "NEED_AUTH_BEFORE_MAIL")
+
+
+TRUSTED: Final = '[auth]\nunauthenticated_accounts = "trusted"'
+
+
+@pytest.mark.parametrize(
+    ("line", "trusted"),
+    [
+        (f"{CLIENT} default", True),
+        ("192.0.2.0/24 only", True),
+        (f"{CLIENT} norelay", False),
+        ("198.51.100.1 default", False),
+        ("*.*.*.* default", False),
+        ("* default", False),
+        ("bob@in.test default", False),
+        ("in.test default", False),
+    ],
+)
+def test_a_client_is_trusted_by_a_line_of_its_own(site: Site, line: str, trusted: bool) -> None:
+    site.rules("effect.dat", line)
+    assert site.client(TRUSTED).send(BOB, OUT_TOO) == (ACCEPTED if trusted else "NEED_EHLO_BEFORE_AUTH")
+    assert site.client(TRUSTED).send(ANN, OUT_TOO) == "NEED_EHLO_BEFORE_AUTH"
+    assert site.client(TRUSTED, auth_failed=True).send(BOB, OUT_TOO) == "NEED_AUTH_BEFORE_MAIL"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((), "SENDER_FORBIDDEN"),
+        (("#<> default",), "SENDER_FORBIDDEN"),
+        (("#blank false",), "SENDER_FORBIDDEN"),
+        (("#blank default",), ACCEPTED),
+        (("#blank false", "* true"), "SENDER_FORBIDDEN"),
+        (("* true", "#blank false"), ACCEPTED),
+    ],
+)
+def test_mail_without_an_argument_is_taken_only_where_a_line_says_so(
+    site: Site, lines: tuple[str, ...], told: str
+) -> None:
+    site.rules("effect.dat", *lines)
+    assert site.client().mail(BLANK) == told
+
+
+def test_an_accounts_own_document_refuses_and_allows_nothing_else(site: Site) -> None:
+    site.rules("effect.dat", "friend.test", "198.51.100.1 true", "* false", account=BOB)
+    client = site.client()
+    client.mail(OUT)
+    assert [client.rcpt(recipient) for recipient in (BOB, ANN, OUT_TOO)] == ["SENDER_FORBIDDEN", ACCEPTED, RELAY_DENIED]
+    assert site.client().send("x@friend.test", BOB) == ACCEPTED
+    assert site.client(address="198.51.100.1").send(OUT, BOB) == ACCEPTED
+    assert site.client(address="198.51.100.1").send(OUT, OUT_TOO) == RELAY_DENIED
+
+
+def test_an_unknown_recipient_is_told_before_any_document_of_an_account_is_asked(site: Site) -> None:
+    site.rules("effect.dat", "* false", account=BOB)
+    assert site.client().send(OUT, NOBODY) == USER_UNKNOWN
+    assert site.client().send(OUT, "bob+news@in.test") == "SENDER_FORBIDDEN"
+
+
+def test_a_refusal_names_the_line_that_it_obeys(site: Site) -> None:
+    site.rules("effect.dat", "#<> default", "out.test norelay")
+    client = site.client()
+    client.mail(OUT)
+    _, rcpt = client.judge_rcpt(OUT_TOO)
+    verdict = client.chain.rcpt.decide(rcpt)
+    assert isinstance(verdict, Verdict)
+    assert verdict.rule is not None
+    assert (verdict.rule.document, verdict.rule.account, verdict.rule.line, verdict.rule.text) == (
+        "effect.dat",
+        "",
+        2,
+        "out.test norelay,0",
+    )
+
+
+# Whatever the document says: nobody relays without AUTH unless a line `true` or `only` matches him.
+CLIENTS: Final = (CLIENT, "198.51.100.7", "2001:db8::1", "10.1.2.3")
+NETWORKS: Final = ("192.0.2.10/32", "192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0", "::/0")
+PATHS: Final = (ANN, BOB, NOBODY, OUT, "x@in2.test", "y@out2.test")
+ACTIONS: Final = ("", "true", "default", "false", "only", "norelay", "norelay,0", "norelay,2")
+LINES: Final = st.tuples(
+    st.sampled_from((*CLIENTS, *NETWORKS, *PATHS, "in.test", "out.test", "out2.test", "#<>", "#blank", "*", "*@*")),
+    st.sampled_from(ACTIONS),
+)
+
+
+def line_matches(subject: str, client: str, sender: str) -> bool:
+    """Read a subject the plain way."""
+    if subject in ("#<>", "#blank"):
+        return sender == (BLANK if subject == "#blank" else "")
+    if "/" in subject:
+        return ip_address(client) in ip_network(subject)
+    if subject in ("*", client):
+        return True
+    return sender not in ("", BLANK) and subject in ("*@*", sender, sender.partition("@")[2])
+
+
+@given(
+    lines=st.lists(LINES, max_size=8),
+    client=st.sampled_from(CLIENTS),
+    sender=st.sampled_from((*PATHS, "", BLANK)),
+    failed=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_document_lets_a_client_without_auth_relay_but_by_true_or_only(
+    directory: Directory, lines: list[tuple[str, str]], client: str, sender: str, failed: bool
+) -> None:
+    site = Site(directory)
+    site.rules("effect.dat", *(f"{subject} {action}" for subject, action in lines))
+    matching = next((action for subject, action in lines if line_matches(subject, client, sender)), None)
+    told = site.client(address=client, auth_failed=failed).send(sender, "z@far.test")
+    if told == ACCEPTED:
+        assert matching in {"", "true", "only"}
+    elif matching in {"", "true"}:
+        raise AssertionError(f"{matching!r} matches, and yet: {told}")

@@ -54,8 +54,8 @@ def test_fields_at_the_end_may_be_left_out() -> None:
         "a@x.test\nb@x.test ALLOW\nc@x.test hold ann@in.test\nd@x.test hold ann@in.test 30m\n"
     ).rules
     assert (bare.action, allow.action) == (ApprovalAction.REFUSE, ApprovalAction.ALLOW)
-    assert (hold.approvers, hold.deadline, hold.verdict) == ((ANN,), None, ApprovalVerdict.REJECT)
-    assert (deadline.deadline, deadline.verdict) == (timedelta(minutes=30), ApprovalVerdict.REJECT)
+    assert (hold.approvers, hold.deadline, hold.verdict) == ((ANN,), None, None)
+    assert (deadline.deadline, deadline.verdict) == (timedelta(minutes=30), None)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_address_that_is_never_reached_is_named() -> None:
         "x@out.test\trefuse",
         "x@out.test\tallow",
         "x@out.test\thold\tann@in.test",
-        "x@out.test\thold\tann@in.test,bob@in.test\t7200s\tapprove",
+        "x@out.test\thold\tann@in.test,bob@in.test\t2h\tapprove",
     ],
 )
 def test_a_rule_is_written_as_it_is_read(line: str) -> None:

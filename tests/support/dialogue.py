@@ -7,8 +7,10 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final, Self
 
+from genkan.directory import Directory
 from tests.support import transcript as steps
 from tests.support.answers import answer_line
+from tests.support.server import until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -134,8 +136,21 @@ class Dialogue:
                 self._let_it_read()
                 for listener in self._server.worker.listeners:
                     self._server.call(listener.stop)
+            case steps.AwaitRule(document=document, rule=rule):
+                self._await_rule(document, rule)
             case _:
                 raise NotImplementedError(step)
+
+    def _await_rule(self, document: str, rule: str) -> None:
+        """The server writes in a thread of its own."""
+
+        def is_there() -> bool:
+            directory.renew()
+            current = directory.documents.current(document)
+            return current is not None and rule in current.octets.decode().splitlines()
+
+        with Directory.open(self._server.config.storage_folder) as directory:
+            until(is_there, f"the line {rule!r} in {document}")
 
     @property
     def _wire(self) -> Wire:

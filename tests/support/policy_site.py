@@ -2,7 +2,8 @@
 """An installation for tests of policy: a directory on disk, and the chain of checks as a configuration makes it.
 
 in.test has the accounts ann (with a password) and bob (without), full (with a quota), the aliases sales (to ann) and away
-(to y@out.test), and in2.test the account kai.
+(to y@out.test), and the lists team (which wants AUTH) and news, both with ann and bob, and nobodys, with an address that nobody
+has; in2.test has the account kai.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.config import parse_config
 from genkan.directory import Directory
+from genkan.directory.documents import StoredDocument
+from genkan.listener.journal import decision_of
 from genkan.message.content import HeaderScan
-from genkan.message.envelope import Recipient
 from genkan.message.mime import TextReader
 from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.handling import Handlings
+from genkan.policy.recipient import add_recipients
 from genkan.policy.rulebook import Rulebook
 from genkan.policy.verdict import Verdict
+from genkan.record.entry import ContentEntry, RcptEntry, TransactionEntry
 from genkan.rules.mail_match import MailText
 from genkan.smtp.address import Mailbox, parse_mailbox
 from genkan.smtp.command import NO_RCPT_PARAMETERS, MailParameters
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
 
     from genkan.config import Config
     from genkan.directory.accounts import Account
-    from genkan.policy.facts import Role
+    from genkan.policy.facts import Role, Scanning
+    from genkan.record.entry import Decision
     from genkan.rules.mail_hosts import Lookup
     from genkan.smtp.maildata import Fault
 
@@ -42,6 +47,7 @@ QUOTA: Final = 1000
 ACCEPTED: Final = "accepted"
 CUT_OFF: Final = "cut off"
 BLANK: Final = "blank"
+KEPT: Final = 4096  # octets of a header section that the record keeps
 
 
 def open_directory(folder: Path) -> Directory:
@@ -55,16 +61,31 @@ def open_directory(folder: Path) -> Directory:
     directory.accounts.add(Mailbox("kai", "in2.test"), "Kai Example", PASSWORD)
     directory.aliases.add(Mailbox("sales", "in.test"), Mailbox("ann", "in.test"))
     directory.aliases.add(Mailbox("away", "in.test"), Mailbox("y", "out.test"))
+    for name, require_auth in (("team", True), ("news", False)):
+        mailing_list = directory.lists.add(Mailbox(name, "in.test"), require_auth=require_auth)
+        for member in ("ann", "bob"):
+            directory.lists.add_member(mailing_list.address, Mailbox(member, "in.test"))
+    nobodys = directory.lists.add(Mailbox("nobodys", "in.test"))
+    directory.lists.add_member(nobodys.address, Mailbox("gone", "in.test"))
     return directory
+
+
+def settled(answer: Verdict | Awaitable[Verdict | None] | None) -> Verdict | None:
+    """An answer of the checks, waited for if need be."""
+    return answer if answer is None or isinstance(answer, Verdict) else asyncio.run(_wait_for(answer))
 
 
 def outcome(answer: Verdict | Awaitable[Verdict | None] | None) -> str:
     """What the client is told: the name of the reply's row, or ACCEPTED, or CUT_OFF."""
-    if answer is not None and not isinstance(answer, Verdict):
-        answer = asyncio.run(_wait_for(answer))
-    if answer is None:
+    verdict = settled(answer)
+    if verdict is None:
         return ACCEPTED
-    return CUT_OFF if answer.row is None else answer.row.name
+    return CUT_OFF if verdict.row is None else verdict.row.name
+
+
+def decided(verdict: Verdict | None) -> Decision | None:
+    """An answer of the checks as the record notes it."""
+    return None if verdict is None else decision_of(verdict)
 
 
 async def _wait_for(answer: Awaitable[Verdict | None]) -> Verdict | None:
@@ -73,18 +94,39 @@ async def _wait_for(answer: Awaitable[Verdict | None]) -> Verdict | None:
 
 @dataclass
 class Client:
-    """A client of an installation; `sender` is "" for the null reverse-path and BLANK for none at all."""
+    """A client of an installation; `sender` is "" for the null reverse-path and BLANK for none at all.
+
+    `entry` is what the record would hold of its transaction.
+    """
 
     chain: Chain
     facts: ConnectionFacts
+    directory: Directory
     transaction: TransactionFacts | None = None
+    entry: TransactionEntry | None = None
 
     def mail(self, sender: str, parameters: MailParameters | None = None) -> str:
         """Begin a transaction."""
         blank = sender == BLANK
         path = None if blank or not sender else parse_mailbox(sender)
-        self.transaction = TransactionFacts(self.facts, 0.0, path, blank, parameters or MailParameters())
-        return outcome(self.chain.mail.decide(self.transaction))
+        facts = self.transaction = TransactionFacts(self.facts, 0.0, path, blank, parameters or MailParameters())
+        verdict = settled(self.chain.mail.decide(facts))
+        account = "" if self.facts.account is None else str(self.facts.account.address)
+        self.entry = TransactionEntry(
+            START.timestamp(),
+            "s",
+            self.facts.client_address,
+            self.facts.role,
+            account=account,
+            auth_failed=self.facts.auth_failed,
+            reverse_path=None if path is None else str(path),
+            blank=blank,
+            declared=facts.parameters.size,
+            decision=decided(verdict),
+            rules=facts.rules,
+            facts=facts.facts,
+        )
+        return outcome(verdict)
 
     def rcpt(self, recipient: str) -> str:
         """Name a recipient; an accepted one is counted, as the listener does."""
@@ -94,15 +136,14 @@ class Client:
     def judge_rcpt(self, recipient: str) -> tuple[str, RcptFacts]:
         """As `rcpt`, with what the checks found out."""
         assert self.transaction is not None
+        assert self.entry is not None
         rcpt = RcptFacts(self.transaction, parse_mailbox(recipient), NO_RCPT_PARAMETERS)
-        told = outcome(self.chain.rcpt.decide(rcpt))
-        if told == ACCEPTED:
-            assert rcpt.mailbox is not None
-            self.transaction.rcpt_count += 1
-            self.transaction.recipients[rcpt.mailbox] = Recipient(rcpt.forward_path, rcpt.mailbox)
-            if rcpt.account is not None:
-                self.transaction.accounts[rcpt.mailbox] = rcpt.account
-        return told, rcpt
+        verdict = settled(self.chain.rcpt.decide(rcpt))
+        mailbox = "" if rcpt.mailbox is None else str(rcpt.mailbox)
+        self.entry.add_rcpt(RcptEntry(str(rcpt.forward_path), mailbox, decided(verdict), rcpt.rules, rcpt.facts))
+        if verdict is None:
+            add_recipients(rcpt, self.directory)
+        return outcome(verdict), rcpt
 
     def send(self, sender: str, recipient: str) -> str:
         """MAIL and RCPT: the first refusal, or ACCEPTED."""
@@ -115,18 +156,39 @@ class Client:
         told, _ = self.judge_content(header + b"\r\n", fault)
         return told
 
-    def judge_content(self, content: bytes, fault: Fault | None = None) -> tuple[str, ContentFacts]:
+    def judge_content(
+        self, content: bytes, fault: Fault | None = None, scan: Scanning | None = None
+    ) -> tuple[str, ContentFacts]:
         """Complete the content; also what is to be done with it."""
         assert self.transaction is not None
-        scan = HeaderScan()
-        scan.feed(content)
-        facts = ContentFacts(self.transaction, fault, len(content), scan, Handlings())
-        if self.chain.filters(self.transaction) and self.chain.reads_text(self.transaction):
-            reader = TextReader(1 << 20)
-            reader.feed(content)
-            reader.finish()
-            facts.text = MailText(reader.header, reader.texts)
-        return outcome(self.chain.content.decide(facts)), facts
+        assert self.entry is not None
+        header = HeaderScan(KEPT)
+        header.feed(content)
+        facts = ContentFacts(self.transaction, fault, len(content), header, Handlings())
+        if self.chain.filters(self.transaction):
+            facts.scan = scan
+            if self.chain.reads_text(self.transaction):
+                facts.text = text_of(content)
+        verdict = settled(self.chain.content.decide(facts))
+        self.entry.content = ContentEntry(
+            size=facts.size,
+            fault="" if fault is None else fault.name,
+            received=header.received,
+            header=header.start.decode("latin-1"),
+            decision=decided(verdict),
+            rules=facts.rules,
+            actions=facts.handlings.said(),
+            facts=facts.facts,
+        )
+        return outcome(verdict), facts
+
+
+def text_of(content: bytes) -> MailText:
+    """A message as the filter sees it."""
+    reader = TextReader(1 << 20)
+    reader.feed(content)
+    reader.finish()
+    return MailText(reader.header, reader.texts)
 
 
 class Site:
@@ -140,6 +202,7 @@ class Site:
         """Octets in every mailbox."""
         self.listings: set[tuple[str, str]] = set()
         """Client addresses and hosts, each with the zone that lists it."""
+        self._documents: dict[tuple[str, str], StoredDocument] = {}
 
     def now(self) -> datetime:
         return self.moment
@@ -154,20 +217,30 @@ class Site:
         address: str = "192.0.2.10",
     ) -> Client:
         """A client under those lines of configuration, authenticated when `account` is given."""
-        chain = Chain(_config(settings), self.directory, Rulebook(self.directory.documents.current), self)
+        chain = Chain(config_of(settings), self.directory, self.rulebook(), self)
         owner = self.directory.account(parse_mailbox(account)) if account else None
         assert (owner is None) == (not account)
-        return Client(chain, ConnectionFacts(address, role, owner, auth_failed))
+        return Client(chain, ConnectionFacts(address, role, owner, auth_failed), self.directory)
 
     def connect(self, settings: str = "", address: str = "192.0.2.10") -> str:
         """What a client is told that connects."""
         client = self.client(settings, address=address)
         return outcome(client.chain.connect.decide(client.facts))
 
-    def rules(self, name: str, text: str, account: str = "") -> None:
-        """Make `text` the rule document of that name, the server's or an account's."""
-        owner = self.directory.account(parse_mailbox(account)) if account else None
-        self.directory.documents.store(name, owner, text.encode(), "operator")
+    def rules(self, name: str, *lines: str, account: str = "") -> None:
+        """Make these lines the rule document of that name, the server's or an account's."""
+        octets = "".join(f"{line}\n" for line in lines).encode()
+        revision = len(self._documents) + 1
+        self._documents[name, account] = StoredDocument(name, account, revision, octets, "operator", START, "")
+
+    def rulebook(self) -> Rulebook:
+        """The documents, in their present texts."""
+        documents = dict(self._documents)
+
+        def current(name: str, account: Account | None) -> StoredDocument | None:
+            return documents.get((name, "" if account is None else str(account.address)))
+
+        return Rulebook(current, {})
 
     # The outside, as `World` has it.
 
@@ -181,6 +254,7 @@ class Site:
         return [lookup for lookup in lookups if (lookup.host, lookup.zone) in self.listings]
 
 
-def _config(settings: str) -> Config:
+def config_of(settings: str = "") -> Config:
+    """A configuration with those lines."""
     listener = '[[listener]]\naddress = "127.0.0.1:0"\nrole = "smtp"\n'
     return parse_config(f'hostname = "mx.in.test"\n{settings}\n{listener}', Path("genkan.toml"))

@@ -22,8 +22,8 @@ from genkan.config import Config, parse_config
 from genkan.directory.directory import Directory
 from genkan.listener.admission import LocalCount, SessionLimits
 from genkan.listener.listener import bind
-from genkan.main import Worker
 from genkan.smtp.address import parse_mailbox
+from genkan.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ _TLS: Final = {"tls.certificate": '"tls/cert.pem"', "tls.key": '"tls/key.pem"'}
 
 
 def make_standing(home: Path) -> None:
-    """Two domains, four accounts and an alias; made once, since hashing a password takes its time, and then copied."""
+    """Domains, accounts, aliases and lists; made once, since hashing a password takes its time, and then copied."""
     (home / "data").mkdir(parents=True)
     with Directory.open(home / "data") as directory:
         directory.domains.add("in.test")
@@ -37,6 +37,10 @@ def make_standing(home: Path) -> None:
         add(parse_mailbox("full@in.test"), "Full Example", quota=FULL // 2)
         add(parse_mailbox("kai@in2.test"), "Kai Example")
         directory.aliases.add(parse_mailbox("sales@in.test"), parse_mailbox("ann@in.test"))
+        for name, require_auth in (("team", True), ("news", False)):
+            mailing_list = directory.lists.add(parse_mailbox(f"{name}@in.test"), require_auth=require_auth)
+            for member in ("ann@in.test", "bob@in.test"):
+                directory.lists.add_member(mailing_list.address, parse_mailbox(member))
     _make_certificate(home / "tls")
     _make_maildir(home / "mail/in.test/full")
 
@@ -49,6 +53,15 @@ def standing_configuration(template: Path, home: Path, settings: Mapping[str, st
     roles = ["smtp", "submission"] if chosen["tls.certificate"] == '""' else ["smtp", "submission", "submissions"]
     text = "\n".join(f"{key} = {value}" for key, value in chosen.items())
     return configuration(home, text, "".join(_LISTENER.format(role=role) for role in roles))
+
+
+def place_rules(config: Config, rules: Mapping[tuple[str, str], bytes]) -> None:
+    """Make these the rule documents, by name and account; "" for the server's own."""
+    with Directory.open(config.storage_folder) as directory:
+        for (name, address), octets in rules.items():
+            account = directory.account(parse_mailbox(address)) if address else None
+            assert (account is None) == (not address), f"there is no account {address}"
+            directory.documents.store(name, account, octets, "operator")
 
 
 def _make_certificate(folder: Path) -> None:

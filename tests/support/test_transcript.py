@@ -13,12 +13,15 @@ from genkan.smtp.reply import Profile
 from tests.support.transcript import (
     Advance,
     Answer,
+    AwaitRule,
     Closed,
     Expect,
     ExpectMatch,
+    HeldCount,
     HoldConnections,
     MailboxCount,
     NewConnection,
+    RefusedBy,
     Send,
     SpooledContent,
     SpooledCount,
@@ -60,6 +63,23 @@ def test_header_defaults_are_an_outside_client_on_the_smtp_listener_in_all_ways(
     assert (transcript.client_address, transcript.listener) == ("192.0.2.10", "smtp")
     assert transcript.ways == ("written", "octets", "pipelined")
     assert transcript.settings == {}
+    assert (transcript.rules, transcript.zone, transcript.clamd) == ({}, "", "")
+
+
+def test_header_gives_rule_documents_a_zone_and_a_scanner() -> None:
+    transcript = parse_transcript(
+        f"{HEAD}rules effect.dat: #<> default\nrules effect.dat:\nrules effect.dat: 192.0.2.0/24 norelay,2\n"
+        "rules mail.dat of bob@in.test: Subject:未承諾\nrules mail.dat: a\\tb\\x83\n"
+        "dns: a.test 300 A 192.0.2.1\ndns: b.test 300 A 192.0.2.2\nclamd: fails\nCLOSED\n",
+        PATH,
+    )
+    assert transcript.rules == {
+        ("effect.dat", ""): b"#<> default\r\n\r\n192.0.2.0/24 norelay,2\r\n",
+        ("mail.dat", "bob@in.test"): "Subject:未承諾\r\n".encode(),
+        ("mail.dat", ""): b"a\tb\x83\r\n",
+    }
+    assert transcript.zone == "a.test 300 A 192.0.2.1\nb.test 300 A 192.0.2.2\n"
+    assert transcript.clamd == "fails"
 
 
 @pytest.mark.parametrize(
@@ -82,8 +102,12 @@ def test_header_defaults_are_an_outside_client_on_the_smtp_listener_in_all_ways(
         ("AFTER 5m", Advance(3, timedelta(minutes=5))),
         ("AFTER 2h", Advance(3, timedelta(hours=2))),
         ("AFTER 5d", Advance(3, timedelta(days=5))),
+        ("AWAIT effect.dat: 192.0.2.10 false", AwaitRule(3, "effect.dat", "192.0.2.10 false")),
         ("SPOOLED: 1", SpooledCount(3, 1)),
         (r"SPOOLED| a\r\n", SpooledContent(3, b"a\r\n")),
+        ("QUARANTINE: 2", HeldCount(3, "quarantine", 2)),
+        ("WAITING: 1", HeldCount(3, "approval", 1)),
+        ("REFUSED AUTH_NOT_BASE64: session", RefusedBy(3, "AUTH_NOT_BASE64", "session")),
         ("MAILBOX ann: 1", MailboxCount(3, "ann", 1)),
     ],
 )
@@ -119,15 +143,19 @@ def test_comments_and_empty_lines_between_steps_are_no_steps() -> None:
         (f"{HEAD}ways: slowly\n", "a.txt:3: 'slowly' is not known; use written, octets, pipelined"),
         (f"{HEAD}set: limits\n", "a.txt:3: a setting is 'set: table.key = value'"),
         (f"{HEAD}set: a.b = c\n", "a.txt:3: 'c' is no TOML value: "),
+        (f"{HEAD}clamd: sleeps\n", "a.txt:3: 'sleeps' is not known; use finds, fails"),
+        (f"{HEAD}rules effect.dat: \\q\n", "a.txt:3: \\q is not known; use "),
+        (f"{HEAD}rules effect.dat of : x\n", "a.txt:3: this line is not understood: 'rules effect.dat of : x'"),
+        (f"{HEAD}CLOSED\nrules mail.dat: x\n", "a.txt:4: 'rules mail.dat:' stands before the first step"),
         (f"{HEAD}CLOSED\nuse: rfc\n", "a.txt:4: 'use:' stands before the first step"),
         (f"{HEAD}\nC NOOP\n", "a.txt:4: this line is not understood: 'C NOOP'"),
         (f"{HEAD}c: NOOP\n", "a.txt:3: this line is not understood: 'c: NOOP'"),
         (f"{HEAD} CLOSED\n", "a.txt:3: this line is not understood: ' CLOSED'"),
         (f"{HEAD}S: 250 ok \n", "a.txt:3: this line is not understood: 'S: 250 ok '"),
         (f"{HEAD}S:\n", "a.txt:3: this line is not understood: 'S:'"),
-        (f"{HEAD}C| a\\q\n", "a.txt:3: \\q is not known; use \\r \\n \\\\ \\xNN"),
-        (f"{HEAD}C| a\\x0\n", "a.txt:3: \\x is not known; use \\r \\n \\\\ \\xNN"),
-        (f"{HEAD}C| a\\\n", "a.txt:3: \\ is not known; use \\r \\n \\\\ \\xNN"),
+        (f"{HEAD}C| a\\q\n", "a.txt:3: \\q is not known; use \\r \\n \\t \\\\ \\xNN"),
+        (f"{HEAD}C| a\\x0\n", "a.txt:3: \\x is not known; use \\r \\n \\t \\\\ \\xNN"),
+        (f"{HEAD}C| a\\\n", "a.txt:3: \\ is not known; use \\r \\n \\t \\\\ \\xNN"),
         (f"{HEAD}S~ (\n", "a.txt:3: no regular expression: "),
         (f"{HEAD}ANSWER PLAIN ann secret\n", "a.txt:3: 'PLAIN' is not known; use CRAM-MD5, SCRAM-SHA-256"),
         (f"{HEAD}AFTER 5 minutes\n", "a.txt:3: this line is not understood: 'AFTER 5 minutes'"),

@@ -23,6 +23,7 @@ LISTENERS: Final = ("smtp", "submission", "submissions")
 WAYS: Final = ("written", "octets", "pipelined")
 MECHANISMS: Final = ("CRAM-MD5", "SCRAM-SHA-256")
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+CLAMD: Final = ("finds", "fails")
 DEFAULT_CLIENT: Final = "192.0.2.10"
 
 
@@ -109,8 +110,17 @@ class StopServer:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitRule:
+    """The server is given the time to write this line into one of its own rule documents."""
+
+    line: int
+    document: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpooledCount:
-    """So many messages were accepted in the whole dialogue."""
+    """So many messages were accepted in the whole dialogue, and nobody holds them."""
 
     line: int
     count: int
@@ -122,6 +132,24 @@ class SpooledContent:
 
     line: int
     octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCount:
+    """So many messages are held: for a person to approve, or as copies in the quarantine."""
+
+    line: int
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBy:
+    """The record has a refusal with the reply of this name, by the check of that name."""
+
+    line: int
+    reply: str
+    check: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +172,23 @@ Step = (
     | NewConnection
     | HoldConnections
     | StopServer
+    | AwaitRule
     | SpooledCount
     | SpooledContent
+    | HeldCount
+    | RefusedBy
     | MailboxCount
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One dialogue: what it shows, under which settings it holds, and its steps in order.
+    """One dialogue: what it shows, under which settings and rules it holds, and its steps in order.
 
-    `settings` are dotted keys of the configuration with their values as TOML text. A connection is opened by the first
-    step that needs one, so `HELD` may come before it.
+    `settings` are dotted keys of the configuration with their values as TOML text, `rules` are documents by name and
+    account ("": the server's own), `zone` is what the name server knows ("": there is none), `clamd` how the virus
+    scanner behaves ("": there is none). A connection is opened by the first step that needs one, so `HELD` may come
+    before it.
     """
 
     path: Path
@@ -166,6 +199,9 @@ class Transcript:
     listener: str
     ways: tuple[str, ...]
     settings: dict[str, str]
+    rules: dict[tuple[str, str], bytes]
+    zone: str
+    clamd: str
     steps: tuple[Step, ...]
 
     def place(self, step: Step) -> str:
@@ -200,6 +236,9 @@ class _Reader:
         self._listener = "smtp"
         self._ways: tuple[str, ...] = WAYS
         self._settings: dict[str, str] = {}
+        self._rules: dict[tuple[str, str], bytes] = {}
+        self._zone = ""
+        self._clamd = ""
         self._steps: list[Step] = []
 
     def read(self, text: str) -> Transcript:
@@ -221,6 +260,9 @@ class _Reader:
             listener=self._listener,
             ways=self._ways,
             settings=self._settings,
+            rules=self._rules,
+            zone=self._zone,
+            clamd=self._clamd,
             steps=tuple(self._steps),
         )
 
@@ -236,11 +278,12 @@ class _Reader:
             if not self._steps:
                 self._comments.append(line[1:].strip())
             return
-        if header := re.fullmatch(r"(use|client|listener|ways|set): +(\S.*)", line):
-            if self._steps:
-                raise self._error(f"'{header[1]}:' stands before the first step")
-            _HEADERS[header[1]](self, header[2])
-            return
+        for pattern, read in _HEAD:
+            if header := pattern.fullmatch(line):
+                if self._steps:
+                    raise self._error(f"'{line.partition(':')[0]}:' stands before the first step")
+                read(self, *header.groups())
+                return
         self._steps += self._steps_of(line)
 
     def _use(self, value: str) -> None:
@@ -275,6 +318,16 @@ class _Reader:
         except tomllib.TOMLDecodeError as error:
             raise self._error(f"{literal!r} is no TOML value: {error}") from None
         self._settings[key] = literal
+
+    def _add_rule(self, document: str, account: str | None, text: str | None) -> None:
+        key = (document, account or "")
+        self._rules[key] = self._rules.get(key, b"") + self._unescape(text or "") + b"\r\n"
+
+    def _add_record(self, record: str) -> None:
+        self._zone += f"{record}\n"
+
+    def _scan(self, value: str) -> None:
+        self._clamd = self._one_of(value, CLAMD)
 
     def _steps_of(self, line: str) -> list[Step]:
         if repeated := re.fullmatch(r"S\* (\d+) (.*\S)", line):
@@ -326,6 +379,15 @@ class _Reader:
     def _hold(self, count: str) -> Step:
         return HoldConnections(self._line, int(count))
 
+    def _await_rule(self, document: str, rule: str) -> Step:
+        return AwaitRule(self._line, document, rule)
+
+    def _held(self, word: str, count: str) -> Step:
+        return HeldCount(self._line, _HELD_KINDS[word], int(count))
+
+    def _refused_by(self, reply: str, check: str) -> Step:
+        return RefusedBy(self._line, reply, check)
+
     def _spooled(self, count: str) -> Step:
         return SpooledCount(self._line, int(count))
 
@@ -347,18 +409,22 @@ class _Reader:
             elif escape in _ESCAPES:
                 yield _ESCAPES[escape]
             else:
-                raise self._error(f"\\{escape} is not known; use \\r \\n \\\\ \\xNN")
+                raise self._error(f"\\{escape} is not known; use \\r \\n \\t \\\\ \\xNN")
 
 
-_ESCAPES: Final = {"r": b"\r", "n": b"\n", "\\": b"\\"}
+_ESCAPES: Final = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
+_HELD_KINDS: Final = {"QUARANTINE": "quarantine", "WAITING": "approval"}
 
-_HEADERS: Final[dict[str, Callable[[_Reader, str], None]]] = {
-    "use": _Reader._use,
-    "client": _Reader._client,
-    "listener": _Reader._listen,
-    "ways": _Reader._run,
-    "set": _Reader._set,
-}
+_HEAD: Final[tuple[tuple[re.Pattern[str], Callable[..., None]], ...]] = (
+    (re.compile(r"use: +(\S.*)"), _Reader._use),
+    (re.compile(r"client: +(\S.*)"), _Reader._client),
+    (re.compile(r"listener: +(\S.*)"), _Reader._listen),
+    (re.compile(r"ways: +(\S.*)"), _Reader._run),
+    (re.compile(r"set: +(\S.*)"), _Reader._set),
+    (re.compile(r"rules ([^\s:]+)(?: of ([^\s:]+))?:(?: (.*))?"), _Reader._add_rule),
+    (re.compile(r"dns: +(\S.*)"), _Reader._add_record),
+    (re.compile(r"clamd: +(\S.*)"), _Reader._scan),
+)
 
 _STEPS: Final[tuple[tuple[re.Pattern[str], Callable[..., Step]], ...]] = (
     (re.compile(r"C:(?: (.*))?"), _Reader._send_line),
@@ -374,7 +440,10 @@ _STEPS: Final[tuple[tuple[re.Pattern[str], Callable[..., Step]], ...]] = (
     (re.compile(r"NEW"), _Reader._new),
     (re.compile(r"HELD (\d+)"), _Reader._hold),
     (re.compile(r"STOP"), _Reader._stop),
+    (re.compile(r"AWAIT (\S+): (.*\S)"), _Reader._await_rule),
     (re.compile(r"SPOOLED: (\d+)"), _Reader._spooled),
     (re.compile(r"SPOOLED\| (.+)"), _Reader._spooled_content),
+    (re.compile(r"(QUARANTINE|WAITING): (\d+)"), _Reader._held),
+    (re.compile(r"REFUSED ([A-Z0-9_]+): (\S+)"), _Reader._refused_by),
     (re.compile(r"MAILBOX (\S+): (\d+)"), _Reader._mailbox),
 )

@@ -12,13 +12,16 @@ from genkan.admin.check_machine import (
     SOON,
     check_certificate,
     check_folders,
+    check_handoff,
     check_open_files,
     check_ports,
+    check_scanner,
     open_file_limit,
 )
+from genkan.admin.rule_operations import RuleOperations, relay_settings
 from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
-from genkan.findings import Finding, error, note, warning
+from genkan.findings import Finding, Level, error, note, warning
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
 from genkan.storage.engine import StorageError
@@ -39,6 +42,8 @@ def findings_of(config: Config, now: datetime) -> list[Finding]:
         *_check_listeners(config),
         *check_certificate(config, now),
         *check_folders(config),
+        *check_handoff(config),
+        *check_scanner(config),
         *_check_storage(config, now),
         *_check_auth(config),
         *check_open_files(config, open_file_limit()),
@@ -97,6 +102,7 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
         with Directory.open(storage, subaddress_delimiter=config.directory.subaddress_delimiter) as directory:
             yield from _check_domains(directory, config)
             yield from _check_passwords(directory, config)
+            yield from _check_rules(directory, config)
         next(list_queued(storage, now), None)
     except StorageError as fault:
         yield error(storage, "cannot be used", str(fault))
@@ -114,6 +120,15 @@ def _check_domains(directory: Directory, config: Config) -> Iterator[Finding]:
         if isinstance(directory.resolve(Mailbox("postmaster", domain)), Unknown):
             remedy = f"give it an owner: genkan alias add postmaster@{domain} ADDRESS"
             yield warning(domain, "postmaster has no mailbox, though RFC 5321 demands one", remedy)
+
+
+def _check_rules(directory: Directory, config: Config) -> Iterator[Finding]:
+    """The rule documents of the server and of all accounts; what is merely superfluous is left to `genkan rules check`."""
+    rules = RuleOperations(directory)
+    judgement = rules.check(rules.to_check(None, everybody=True), relay_settings(config))
+    yield from (finding for finding in judgement.findings if finding.level is not Level.NOTE)
+    if directory.documents.current("mail.dat") is not None and not config.filter.enabled:
+        yield note("filter.enabled", "mail.dat is there and is not obeyed", "set it to true")
 
 
 def _check_passwords(directory: Directory, config: Config) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SOON: Final = timedelta(days=30)
 SPARE_FILES: Final = 100  # what a worker opens besides its connections
+_SCANNER_TIME: Final = 2.0  # seconds
 FEW_FILES: Final = 4096
 
 
@@ -139,6 +140,37 @@ def mail_folder(config: Config) -> Path:
     parts = Path(config.delivery.maildir).parts
     first = next(number for number, part in enumerate(parts) if "{" in part)
     return config.path(Path(*parts[:first]))
+
+
+def check_handoff(config: Config) -> Iterator[Finding]:
+    """The other server's folder, where mail is handed off."""
+    if config.delivery.handoff is None:
+        return
+    folder = config.path(config.delivery.handoff)
+    if not folder.is_dir():
+        yield error(folder, "is no folder, and all mail is to be handed off there", "correct delivery.handoff")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield error(
+            folder, "may not be written to, and all mail is to be handed off there", "give this user the right to"
+        )
+
+
+def check_scanner(config: Config) -> Iterator[Finding]:
+    """The virus scanner takes connections."""
+    address = config.filter.scanner
+    if not address:
+        return
+    path = address.removeprefix("unix:")
+    family = socket.AF_UNIX if path != address else socket.AF_INET6 if address.startswith("[") else socket.AF_INET
+    host, _, port = address.rpartition(":")
+    with closing(socket.socket(family)) as sock:
+        sock.settimeout(_SCANNER_TIME)
+        try:
+            sock.connect(path if family is socket.AF_UNIX else (host.strip("[]"), int(port)))
+        except OSError as fault:
+            result = "put off" if config.filter.scanner_failure == "defer" else "taken without a look"
+            sentence = f"no scanner answers at {address} ({fault.strerror or fault}): mail is {result}"
+            yield error("filter.scanner", sentence, "start clamd or correct the setting")
 
 
 def check_open_files(config: Config, allowed: int) -> Iterator[Finding]:

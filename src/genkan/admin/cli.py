@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `genkan`: arguments to operations to text or JSON. Here stand init, serve and check.
 
-The other commands stand in `cli_directory.py` (domain, account, alias, lock), `cli_lists.py` (list), `cli_rules.py`
-(rules) and `cli_queue.py` (queue).
+The other commands stand in `cli_directory.py` (domain, account, alias, lock), `cli_lists.py` (list), `cli_rules.py` (rules),
+`cli_queue.py` (queue), `cli_approval.py` (approval), `cli_epost.py` (import-epost), `cli_explain.py`, `cli_simulate.py` and
+`cli_whatif.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from genkan.admin.cli_explain import explain
 from genkan.admin.cli_lists import mailing_list
 from genkan.admin.cli_queue import queue
 from genkan.admin.cli_rules import rules
+from genkan.admin.cli_simulate import simulate
+from genkan.admin.cli_whatif import whatif
 from genkan.admin.init import DEFAULT_LISTENERS, create_installation
 from genkan.admin.invocation import Commands, Invocation, pass_invocation
 from genkan.admin.output import Output, with_json
@@ -48,7 +51,20 @@ def main(ctx: click.Context, file: Path | None) -> None:
     ctx.obj = Invocation(file)
 
 
-for command in (account, alias, approval, domain, explain, import_epost, lock, mailing_list, queue, rules):
+for command in (
+    account,
+    alias,
+    approval,
+    domain,
+    explain,
+    import_epost,
+    lock,
+    mailing_list,
+    queue,
+    rules,
+    simulate,
+    whatif,
+):
     main.add_command(command)
 
 

@@ -19,10 +19,9 @@ import click
 from genkan.admin.invocation import ADDRESS, Failure, Invocation, pass_invocation
 from genkan.admin.output import Output, moment_text, table, with_json
 from genkan.admin.rule_folder import write_file
-from genkan.admin.rule_operations import Change, Place, Remark, RuleOperations, RuleText, has_errors
+from genkan.admin.rule_operations import Change, Place, Remark, RuleOperations, RuleText, has_errors, relay_settings
 from genkan.directory import DirectoryError
 from genkan.directory.documents import MAX_DOCUMENT
-from genkan.rules.effect_relaying import RelaySettings
 from genkan.rules.kinds import KINDS
 from genkan.storage.engine import StorageError, translated
 
@@ -232,9 +231,7 @@ def rules_edit(invocation: Invocation, target: Target, remark: Remark) -> Output
 def rules_check(invocation: Invocation, target: Target, everybody: bool) -> Output:  # noqa: FBT001
     """Say what is wrong or dangerous in one document or all, and when this server relays; status 1 for a line in error."""
     operations = invocation.operations().rules
-    auth = invocation.config().auth
-    settings = RelaySettings(auth.mode == "on", auth.unauthenticated_accounts, auth.sender_trust)
-    judgement = operations.check(_places(operations, target, everybody=everybody), settings)
+    judgement = operations.check(_places(operations, target, everybody=everybody), relay_settings(invocation.config()))
     lines = [*map(str, judgement.findings), *([""] if judgement.findings and judgement.relaying else [])]
     hint = "nothing to say: all is well"
     return Output(judgement, [*lines, *judgement.relaying], hint, status=int(has_errors(judgement.findings)))

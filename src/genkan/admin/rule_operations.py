@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from genkan.config import Config
     from genkan.directory import Account, Directory, DocumentEntry, Revision, StoredDocument
     from genkan.findings import Finding
     from genkan.rules.kinds import Ruleset
@@ -100,6 +101,12 @@ class FaultyRules(InvalidValue):
 
 class ChangedMeanwhile(DirectoryError):
     """Somebody else has changed a document while it was in an editor; nothing was stored."""
+
+
+def relay_settings(config: Config) -> RelaySettings:
+    """The settings that have a say in who may relay."""
+    auth = config.auth
+    return RelaySettings(auth.mode == "on", auth.unauthenticated_accounts, auth.sender_trust)
 
 
 class RuleOperations:

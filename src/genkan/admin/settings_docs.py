@@ -33,7 +33,8 @@ what is left out has that default. The page is made from the program: `python -m
   number of seconds, or text such as `"90s"`, `"5m"`, `"2h"`, `"5d"`. Relative paths start at the folder of the file.
 - After a change, send the server SIGHUP: connections that begin from then on follow the new file. The certificate is read
   again, too. A restart is needed for `workers`, `[storage]`, `[[listener]]`, the file names in `[tls]`, `limits.sessions`,
-  `limits.sessions_per_client`, `limits.idle`, `limits.shutdown`, `[directory]`, `[spool]` and `[delivery]`.
+  `limits.sessions_per_client`, `limits.connections_per_client`, `limits.connection_window`, `limits.idle`, `limits.shutdown`,
+  `[directory]`, `[spool]`, `[delivery]`, `[dns]`, `[record]` and `[log]`.
 """
 
 

@@ -30,6 +30,7 @@ CHECKS: Final[dict[str, Words]] = {
     "block-list": Words(
         "is the client on a block list of ordb.dat", "クライアントが ordb.dat のブロックリストに掲載されていないか"
     ),
+    "connection-rate": Words("does the client not connect too often", "接続の頻度が上限以内か"),
     # At MAIL.
     "effect": Words(
         "does effect.dat let this client or this sender in", "effect.dat がこのクライアント・送信元を許可しているか"

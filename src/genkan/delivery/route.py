@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from genkan.delivery.local import maildir_path
 from genkan.directory.directory import Local, Unknown
+from genkan.directory.resolution import MailingList
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,5 +66,7 @@ class Router:
                 return NoRoute(
                     f"{mailbox} is not known any more: add the account or an alias again, or remove the mail"
                 )
+            case MailingList():
+                return NoRoute(f"{mailbox} is a mailing list that leads to nobody: add members and send the mail again")
             case _:
                 return NoRoute(f"no route to {mailbox.domain}: this server delivers to its own domains only")

@@ -8,7 +8,7 @@ from memory. Changes are made through its parts: `domains`, `accounts`, `aliases
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final, Self, assert_never
+from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 
 from genkan.directory.accounts import Account, Accounts
 from genkan.directory.aliases import AccountEnd, Aliases, AliasLoop, ListEnd
@@ -94,6 +94,10 @@ class Directory:
     def renew(self) -> None:
         """As `refresh`, but looks once a millisecond at most: for questions that come by the thousand."""
         self._store.renew()
+
+    def new_cache(self) -> dict[Any, Any]:
+        """A dictionary for answers that were made of the directory's: it is emptied whenever the directory has changed."""
+        return self._store.cache()
 
     def is_local_domain(self, domain: str) -> bool:
         """Whether mail for `domain`, in any writing, is for this installation."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from genkan.listener.admission import Entrance
 from genkan.listener.ends import address_of, port_of
-from genkan.listener.reception import Reception, rule_text
+from genkan.listener.reception import Reception
 from genkan.listener.tls import tls_summary
 from genkan.policy.facts import ConnectionFacts
 from genkan.policy.verdict import Verdict
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         door.connections.discard(self)
         door.idle.forget(self)
-        self._reception.abort("lost")
+        self._reception.abort("reset" if self._reason == "quit" else "lost")
         if self._admitted:
             door.admission.leave(self._client_address)
         self._log()
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
 
     def _turn_away(self, verdict: Verdict) -> None:
         name = "none" if verdict.row is None else verdict.row.name
-        rule = {} if verdict.rule is None else {"rule": rule_text(verdict.rule)}
+        rule = {} if verdict.rule is None else {"rule": str(verdict.rule)}
         self._door.house.log.refused(self._client_address, name, verdict.check, detail=verdict.detail, **rule)
         self._door.house.product_logs.ended(self._client_address, "", None, "", ok=False)
         if self._reception.journal is not None:

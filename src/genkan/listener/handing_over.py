@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from genkan.directory.directory import Local
+from genkan.directory.errors import DirectoryError
+from genkan.directory.resolution import MailingList
 from genkan.message.envelope import Envelope, Recipient
 from genkan.message.marking import marked
 from genkan.message.notice import notices_for
-from genkan.policy.handling import AS_IT_IS, Handling
+from genkan.policy.handling import Handling
 from genkan.spool.hold import Hold
+from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +28,8 @@ if TYPE_CHECKING:
     from genkan.smtp.address import Mailbox
     from genkan.spool.hold import Choice
     from genkan.spool.spool import Draft
-    from genkan.storage.engine import StorageError
 
-    Done = Callable[["StorageError | None"], None]
+    Done = Callable[[StorageError | None], None]
 
 
 class _Parts:
@@ -62,50 +64,65 @@ class HandingOver:
         parts: dict[Handling, list[Recipient]] = {}
         for recipient in self._envelope.recipients:
             parts.setdefault(self._handlings.of(recipient.mailbox), []).append(recipient)
-        handlings = [*parts, *(Handling(holding=copy) for copy in self._handlings.copies)]
-        recipients = [*map(tuple, parts.values()), *(self._envelope.recipients for _ in self._handlings.copies)]
-        waiting = _Parts(len(handlings), done)
-        drafts = self._drafts(len(handlings))
-        for number, (handling, mailboxes) in enumerate(zip(handlings, recipients, strict=True)):
-            message_id = self._house.message_ids.next() if number else self._envelope.message_id
-            envelope = self._envelope._replace(message_id=message_id, recipients=mailboxes)
-            self._hand_over(envelope, drafts[number], handling, waiting.finished)
+        copies = [(Handling(holding=copy), self._kept_for(copy)) for copy in self._handlings.copies]
+        self._hand_over([*((handling, tuple(found)) for handling, found in parts.items()), *copies], done)
 
     def keep_copies(self, done: Done) -> None:
         """The message is refused: only its copies go into the quarantine, the first under the message's own id."""
-        copies = self._handlings.copies
-        waiting = _Parts(len(copies), done)
-        drafts = self._drafts(len(copies))
-        for number, copy in enumerate(copies):
-            message_id = self._house.message_ids.next() if number else self._envelope.message_id
-            envelope = self._envelope._replace(message_id=message_id)
-            self._hand_over(envelope, drafts[number], Handling(holding=copy), waiting.finished)
+        recipients = self._envelope.recipients
+        self._hand_over([(Handling(holding=copy), recipients) for copy in self._handlings.copies], done)
 
     def send_notices(self) -> None:
         """Tell the approvers; should that fail, the log says so, and the held message is in the list all the same."""
         for approver, octets in self.notices:
-            self._send(approver, octets)
+            try:
+                self._send(approver, octets)
+            except (DirectoryError, StorageError) as error:
+                self._not_told(approver, error)
+
+    def _kept_for(self, copy: Holding) -> tuple[Recipient, ...]:
+        """Whom a copy is for beside a message that goes on: a copy that an account's rule wants is for that account alone."""
+        accounts, owner = self._intake.transaction.accounts, copy.rule.account
+        owned = {mailbox for mailbox, account in accounts.items() if str(account.address) == owner}
+        return tuple(one for one in self._envelope.recipients if not owner or one.mailbox in owned)
 
     def _drafts(self, number: int) -> list[Draft]:
         spool, draft = self._house.spool, self._intake.draft
         return [draft, *(spool.copy(draft) for _ in range(number - 1))]
 
-    def _hand_over(self, envelope: Envelope, draft: Draft, handling: Handling, done: Done) -> None:
-        if handling.tag or handling.fields:
-            header = self._intake.header_section()
-            start = self._intake.trace + marked(header, handling.tag, handling.fields)
-            draft.replace_start(len(self._intake.trace) + len(header), start)
-        if handling.forward is not None:
-            envelope = envelope._replace(recipients=(self._recipient(handling.forward),))
-        hold = None if handling.holding is None else self._hold(envelope, handling.holding)
-        self._house.spool.accept(envelope, draft, done, hold)
+    def _hand_over(self, parts: list[tuple[Handling, tuple[Recipient, ...]]], done: Done) -> None:
+        """Nothing is handed over before everything is ready: what fails on the way leaves no part behind."""
+        waiting = _Parts(len(parts), done)
+        drafts = self._drafts(len(parts))
+        ready = []
+        for number, (handling, recipients) in enumerate(parts):
+            envelope, draft = self._addressed(number, handling, recipients), drafts[number]
+            if handling.tag or handling.fields:
+                header = self._intake.header_section()
+                start = self._intake.trace + marked(header, handling.tag, handling.fields)
+                draft.replace_start(len(self._intake.trace) + len(header), start)
+            hold = None if handling.holding is None else self._hold(envelope, handling.holding)
+            ready.append((envelope, draft, hold))
+        for envelope, draft, hold in ready:
+            self._house.spool.accept(envelope, draft, waiting.finished, hold)
 
-    def _recipient(self, mailbox: Mailbox) -> Recipient:
-        match self._house.directory.resolve(mailbox):
+    def _addressed(self, number: int, handling: Handling, recipients: tuple[Recipient, ...]) -> Envelope:
+        """The envelope of a part; the first has the message's own id."""
+        message_id = self._house.message_ids.next() if number else self._envelope.message_id
+        if handling.forward is not None:
+            recipients = self._recipients(handling.forward)
+        return self._envelope._replace(message_id=message_id, recipients=recipients)
+
+    def _recipients(self, mailbox: Mailbox) -> tuple[Recipient, ...]:
+        """Where mail that we ourselves address goes; a list stands for its members."""
+        directory = self._house.directory
+        mailboxes: tuple[Mailbox, ...] = ()
+        match directory.resolve(mailbox):
             case Local(account):
-                return Recipient(mailbox, account.address)
-            case _:
-                return Recipient(mailbox, mailbox)
+                mailboxes = (account.address,)
+            case MailingList() as found:
+                mailboxes = directory.lists.expand(found)
+        return tuple(Recipient(mailbox, each) for each in mailboxes or (mailbox,))
 
     def _hold(self, envelope: Envelope, holding: Holding) -> Hold:
         rules = self._house.rules
@@ -132,14 +149,14 @@ class HandingOver:
         return None if links is None else lambda approver: links(envelope.message_id, hold, approver)
 
     def _send(self, approver: Mailbox, octets: bytes) -> None:
-        house = self._house
+        house, recipients = self._house, self._recipients(approver)
         draft = house.spool.begin()
         draft.append(octets)
         envelope = Envelope(
             message_id=house.message_ids.next(),
             accepted_at=house.clock.now(),
             reverse_path=None,
-            recipients=(self._recipient(approver),),
+            recipients=recipients,
             client_address=self._envelope.client_address,
             hello_domain=house.hostname,
             protocol="notice",
@@ -147,11 +164,9 @@ class HandingOver:
 
         def sent(error: StorageError | None) -> None:
             if error is not None:
-                house.log.server("an approver was not told", approver=str(approver), error=str(error))
+                self._not_told(approver, error)
 
         house.spool.accept(envelope, draft, sent)
 
-
-def is_plain(handlings: Handlings) -> bool:
-    """Whether the message goes on as it is, in one piece."""
-    return handlings.hold is None and not handlings.accounts and not handlings.copies and handlings.message is AS_IT_IS
+    def _not_told(self, approver: Mailbox, error: Exception) -> None:
+        self._house.log.server("an approver was not told", approver=str(approver), error=str(error))

@@ -49,9 +49,12 @@ class Intake:
         self.draft: Draft = house.spool.begin()
         self.draft.append(trace)
         self._header = HeaderScan(rules.kept_header)
-        filtered = house.chain.filters(transaction)
-        self._reader = TextReader(rules.text_size) if filtered and house.chain.reads_text(transaction) else None
-        self._scan: Scan | None = house.scanner.begin() if house.scanner is not None and filtered else None
+        self._reader: TextReader | None = None
+        self._scan: Scan | None = None
+        reads = house.chain.reads_text(transaction) or house.trials.reads_text(transaction)
+        if (reads or house.scanner is not None) and house.chain.filters(transaction):
+            self._reader = TextReader(rules.text_size) if reads else None
+            self._scan = None if house.scanner is None else house.scanner.begin()
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets."""

@@ -61,8 +61,7 @@ class Journal:
         self._connection.add_auth(AuthEntry(mechanism, cut(login), decision))
 
     def closed(self, session: Session, facts: ConnectionFacts, reason: str, seconds: float) -> None:
-        """The connection is over; an open transaction is lost with it."""
-        self.ended("lost")
+        """The connection is over, and no transaction is open any more."""
         entry = self._connection
         entry.at = self._house.clock.now().timestamp()
         entry.reason, entry.seconds = cut(reason), seconds

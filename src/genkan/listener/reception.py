@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from genkan.directory.accounts import Account
 from genkan.listener.authentication import Authentication
-from genkan.listener.handing_over import HandingOver, is_plain
+from genkan.listener.handing_over import HandingOver
 from genkan.listener.intake import Intake
 from genkan.listener.journal import Journal
-from genkan.message.envelope import Envelope, Recipient
+from genkan.message.envelope import Envelope
 from genkan.message.trace import Hop, protocol_name, received_field
 from genkan.policy.facts import RcptFacts, TransactionFacts
+from genkan.policy.recipient import add_recipients
 from genkan.policy.verdict import Verdict
 from genkan.record.entry import Decision
 from genkan.smtp import replies
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     from genkan.listener.house import House
     from genkan.listener.intake import Behind
     from genkan.policy.facts import ConnectionFacts, ContentFacts
-    from genkan.record.entry import End, Rule
+    from genkan.record.entry import End
     from genkan.smtp import events
-    from genkan.smtp.address import Mailbox
     from genkan.smtp.session import Session
     from genkan.storage.engine import StorageError
 
@@ -46,6 +46,7 @@ class Reception:
     """Receives the mail of one connection."""
 
     __slots__ = (
+        "_accepting",
         "_hop",
         "_house",
         "_intake",
@@ -72,6 +73,7 @@ class Reception:
         self.authentication: Authentication | None = None
         self.locked = False
         self._unknown = 0
+        self._accepting = False
         self._intake: Intake | None = None
         self._hop: Hop | None = None
 
@@ -113,23 +115,8 @@ class Reception:
             self.journal.rcpt(facts, verdict)
         if verdict is not None:
             return self._refusal(verdict, forward_path=path)
-        facts.transaction.rcpt_count += 1
-        self._add_recipients(facts)
+        add_recipients(facts, self._house.directory)
         return self._say(replies.RECIPIENT_OK, forward_path=path)
-
-    def _add_recipients(self, facts: RcptFacts) -> None:
-        """Two names of one mailbox get one copy (the product's page bsd-17-71); a list stands for its members."""
-        transaction, parameters, mailbox = facts.transaction, facts.parameters, facts.mailbox
-        assert mailbox is not None
-        mailboxes: tuple[Mailbox, ...] = (mailbox,)
-        if facts.mailing_list is not None:
-            mailboxes = self._house.directory.lists.expand(facts.mailing_list)
-        elif facts.account is not None:
-            transaction.accounts[mailbox] = facts.account
-        for each in mailboxes:
-            if each not in transaction.recipients:
-                recipient = Recipient(facts.forward_path, each, parameters.notify, parameters.original)
-                transaction.recipients[each] = recipient
 
     def data(self) -> Reply:
         """The content may come; it begins with our trace field."""
@@ -189,10 +176,12 @@ class Reception:
         house, intake, journal, envelope = self._house, self._intake, self.journal, self._envelope()
         assert intake is not None
         self.transaction = None
+        self._accepting = True
 
         def finished(error: StorageError | None) -> None:
             failed = None if error is None else self.failed(error)
             self._intake = None
+            self._accepting = False
             if journal is not None:
                 journal.ended("accepted" if failed is None else "refused")
             if failed is not None:
@@ -202,7 +191,7 @@ class Reception:
             house.product_logs.accepted(envelope)
             done(self._say(replies.MESSAGE_RECEIVED))
 
-        if is_plain(facts.handlings):
+        if facts.handlings.is_plain:
             house.spool.accept(envelope, intake.draft, finished)
             return
         handing_over = HandingOver(house, envelope, intake, facts.handlings)
@@ -218,6 +207,7 @@ class Reception:
         """The message is refused, and a copy of it goes into the quarantine; should that fail, it is refused all the same."""
         assert self._intake is not None
         envelope, intake = self._envelope(), self._intake
+        intake.stop_scan()
         self._intake = None
 
         def kept(error: StorageError | None) -> None:
@@ -248,8 +238,10 @@ class Reception:
         )
 
     def abort(self, end: End = "reset") -> None:
-        """The transaction is over without a message."""
-        if self.transaction is not None and self._intake is not None:
+        """The transaction is over without a message, unless its acceptance is under way."""
+        if self._accepting:
+            return
+        if self._intake is not None:
             self._intake.discard()
             self._intake = None
         self.transaction = None
@@ -407,7 +399,7 @@ class Reception:
             "id": None if self._intake is None else self._intake.message_id,
         }
         if verdict.rule is not None:
-            details["rule"] = rule_text(verdict.rule)
+            details["rule"] = str(verdict.rule)
         self._house.log.refused(
             self.facts.client_address, reply.name, verdict.check, **(details | verdict.fields | seen)
         )
@@ -443,12 +435,6 @@ def _account_behind(directory: Directory, argument: str) -> Account | None:
         return directory.sender_account(parse_mailbox(argument.strip("<>")))
     except AddressError:
         return None
-
-
-def rule_text(rule: Rule) -> str:
-    """A rule's place and words, for the log."""
-    owner = f" of {rule.account}" if rule.account else ""
-    return f"{rule.document}{owner}:{rule.line} {rule.text}"
 
 
 def new_error_id() -> str:

@@ -52,12 +52,17 @@ class ClientRefusals:
             self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
-        with Directory.open(self._storage_folder) as directory:
-            while (client := self._queue.get()) is not None:
-                clients, ended = self._waiting(client)
-                self._write(directory, clients)
-                if ended:
-                    return
+        while (client := self._queue.get()) is not None:
+            clients, ended = self._waiting(client)
+            try:
+                with Directory.open(self._storage_folder) as directory:  # opened anew: so the next client is a new try
+                    self._write(directory, clients)
+            except (DirectoryError, StorageError) as error:
+                self._tell("effect.dat could not be extended", clients=list(clients), error=str(error))
+            else:
+                self._tell("effect.dat extended", clients=list(clients))
+            if ended:
+                return
 
     def _waiting(self, first: str) -> tuple[dict[str, None], bool]:
         """All clients that wait, each once, and whether this is the end."""
@@ -76,14 +81,8 @@ class ClientRefusals:
                 text = append_refusal(text, client)
             return text.encode("latin-1")
 
-        try:
-            directory.documents.edit(
-                "effect.dat", None, change, AUTHOR, f"caught: {', '.join(clients)}"[:200], absent=SHIPPED.encode()
-            )
-        except (DirectoryError, StorageError) as error:
-            self._tell("effect.dat could not be extended", clients=list(clients), error=str(error))
-        else:
-            self._tell("effect.dat extended", clients=list(clients))
+        comment = f"caught: {', '.join(clients)}"[:200]
+        directory.documents.edit("effect.dat", None, change, AUTHOR, comment, absent=SHIPPED.encode())
 
     def _tell(self, event: str, **details: object) -> None:
         with suppress(RuntimeError):  # the loop is closed

@@ -64,6 +64,8 @@ def decode(octets: bytes, charset: str = "") -> str:
 
     What the charset does not have becomes U+FFFD. Text declared as us-ascii that has eight bits is guessed as well.
     """
+    if not charset:
+        return guess(octets)
     codec = _CODECS.get(charset[:64].partition("*")[0].strip(" \t\r\n\"'").lower().replace("_", "-"), "")
     match codec:
         case "" | "ascii":

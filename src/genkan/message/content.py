@@ -93,7 +93,8 @@ class HeaderScan:
             self._rest = b""
             self.ended = True
         if before < self._keep:
-            self.start = (self.start + octets)[: min(self._keep, self.header_octets)]
+            end = min(self._keep, self.header_octets)
+            self.start = (self.start + octets[: max(0, end - len(self.start))])[:end]
 
     def _scan(self, data: bytes, end: int) -> None:
         for field in _FIELD.finditer(data, 0, end):

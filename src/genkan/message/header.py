@@ -8,6 +8,7 @@ many octets a header section may have is for the caller to bound.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -48,7 +49,9 @@ class HeaderFields:
         """The bodies of all fields of that name as Unicode, encoded words decoded; kept for the next time."""
         texts = self._texts.get(name)
         if texts is None:
-            texts = self._texts[name] = tuple(map(decode_words, self.all(name)))
+            bodies = self._index().get(_key(name))
+            texts = tuple(decode_words(_unfolded(body)) for body in bodies) if bodies else ()
+            self._texts[name] = texts
         return texts
 
     def text(self, name: str) -> str:
@@ -87,6 +90,7 @@ def parse_structured(body: bytes | None) -> tuple[str, dict[str, str]]:
     return value.strip().lower(), parameters
 
 
+@lru_cache(maxsize=1024)
 def _key(name: str) -> bytes:
     return name.lower().encode("utf-8", "replace")
 

@@ -135,7 +135,8 @@ class TextReader:
 
     def _end_header(self) -> None:
         """Decide by the header section that was kept what the body is."""
-        fields = HeaderFields(b"".join(self._kept))
+        octets = b"".join(self._kept).removeprefix(b"\n")
+        fields = HeaderFields(octets + b"\n" if octets.endswith(b"\r") else octets)  # the LF begins the blank line
         self._kept = []
         if not self.content_types:
             self.header = fields

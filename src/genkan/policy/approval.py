@@ -75,4 +75,4 @@ class ApprovalRules:
 def _holding(found: ApprovalRule) -> Holding:
     rule = met(found.origin, found)
     approvers = tuple(map(str, found.approvers))
-    return Holding("approval", f"{found.text} needs approval", rule, "", approvers, found.deadline, found.verdict.value)
+    return Holding("approval", f"{found.text} needs approval", rule, "", approvers, found.deadline, found.verdict)

@@ -7,6 +7,7 @@ or with an awaitable of either when it has to wait for something; only then does
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -21,9 +22,10 @@ from genkan.policy.sender import AuthenticatedSender, FromFieldTrust, LocalSende
 from genkan.policy.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from genkan.config import Config
+    from genkan.config_values import Network
     from genkan.directory.directory import Directory
     from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
     from genkan.policy.rulebook import Rulebook
@@ -79,7 +81,7 @@ class Chain:
     def __init__(self, config: Config, directory: Directory, rulebook: Rulebook, world: World) -> None:
         """The directory knows who is who, the rulebook what the operator wants, the world all that is outside."""
         limits, auth, content_filter = config.limits, config.auth, config.filter
-        self._exempt = content_filter.exempt
+        self._is_exempt = lru_cache(4096)(partial(_is_in, content_filter.exempt))
         self._filters = content_filter.enabled
         self._filter = ContentFilter(rulebook, world, whole_message=content_filter.account_refusal == "message")
         self.connect: Stage[ConnectionFacts] = Stage(
@@ -117,11 +119,13 @@ class Chain:
 
     def filters(self, transaction: TransactionFacts) -> bool:
         """Whether the content filter and the scanner are for this client (settings `filter.enabled`, `filter.exempt`)."""
-        if not self._filters:
-            return False
-        client = ip_address(transaction.connection.client_address)
-        return not any(client in network for network in self._exempt)
+        return self._filters and not self._is_exempt(transaction.connection.client_address)
 
     def reads_text(self, transaction: TransactionFacts) -> bool:
         """Whether a rule wants to look at the text of this transaction's content."""
         return self._filter.has_rules_for(transaction)
+
+
+def _is_in(networks: Sequence[Network], client_address: str) -> bool:
+    client = ip_address(client_address)
+    return any(client in network for network in networks)

@@ -77,7 +77,7 @@ class TransactionFacts:
 class RcptFacts:
     """One RCPT inside a transaction; `mailbox` is where the directory sends it, once a check has found that out.
 
-    For a mailing list it is the list's own address, and `members` are the mailboxes behind it.
+    For a mailing list it is the list's own address, unless the list leads to no mailbox.
     """
 
     transaction: TransactionFacts

@@ -26,7 +26,7 @@ class Holding:
     warning: str = ""
     approvers: tuple[str, ...] = ()
     deadline: timedelta | None = None
-    verdict: Literal["approve", "reject"] | None = None
+    verdict: str | None = None  # approve or reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,15 @@ class Handlings:
             return handling
         return Handling(handling.tag, handling.fields, handling.forward, self.hold)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the message goes on as it is, in one piece."""
+        return self.hold is None and not self.accounts and not self.copies and self.message is AS_IT_IS
+
     def said(self) -> list[str]:
         """What is done, in a few words each, for the record."""
+        if self.is_plain:
+            return []
         words = [f"{_said(handling)} for {mailbox}" for mailbox, handling in self.accounts.items()]
         whole = _said(self.of_message())
         return [*([whole] if whole else []), *words, *(["copy in the quarantine"] if self.copies else [])]

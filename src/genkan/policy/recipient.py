@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from genkan.directory.resolution import Elsewhere, External, Local, MailingList
+from genkan.message.envelope import Recipient
 from genkan.policy.verdict import Verdict
 from genkan.smtp import replies
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from genkan.directory.directory import Directory
     from genkan.policy.facts import RcptFacts
     from genkan.policy.world import World
+    from genkan.smtp.address import Mailbox
 
 USED: Final = "mailbox octets"  # the fact that tells how much the mailbox held
 
@@ -57,7 +59,9 @@ class Destined:
             case Elsewhere(mailbox):
                 rcpt.is_local, rcpt.mailbox = True, mailbox
             case MailingList() as mailing_list:
-                rcpt.is_local, rcpt.mailing_list, rcpt.mailbox = True, mailing_list, mailing_list.address
+                rcpt.is_local, rcpt.mailing_list = True, mailing_list
+                if self._directory.lists.expand(mailing_list):
+                    rcpt.mailbox = mailing_list.address
             case External():
                 rcpt.mailbox = rcpt.forward_path
             case _:
@@ -65,15 +69,16 @@ class Destined:
 
 
 class KnownRecipient:
-    """A local domain must know the address."""
+    """A local domain must know the address, and mail for it must have somewhere to go: a list may have nobody on it."""
 
     name = "known-recipient"
 
     def check(self, rcpt: RcptFacts) -> Verdict | None:
-        """Refuse an unknown address of a local domain."""
+        """Refuse an unknown address of a local domain, and a list that leads to no mailbox."""
         if rcpt.mailbox is not None:
             return None
-        return Verdict(self.name, replies.USER_UNKNOWN, {"forward_path": str(rcpt.forward_path)})
+        detail = "" if rcpt.mailing_list is None else f"the list {rcpt.mailing_list.address} leads to no mailbox"
+        return Verdict(self.name, replies.USER_UNKNOWN, {"forward_path": str(rcpt.forward_path)}, detail)
 
 
 class ListSender:
@@ -116,3 +121,22 @@ class MailboxQuota:
         if used < quota and used + declared <= quota:
             return None
         return Verdict(self.name, replies.MAILBOX_FULL, detail=f"{account.address} holds {used} of {quota} octets")
+
+
+def add_recipients(rcpt: RcptFacts, directory: Directory) -> None:
+    """Let an accepted RCPT count in its transaction.
+
+    Two names of one mailbox get one copy (the product's page bsd-17-71); a list stands for its members.
+    """
+    transaction, parameters, mailbox = rcpt.transaction, rcpt.parameters, rcpt.mailbox
+    assert mailbox is not None
+    transaction.rcpt_count += 1
+    mailboxes: tuple[Mailbox, ...] = (mailbox,)
+    if rcpt.mailing_list is not None:
+        mailboxes = directory.lists.expand(rcpt.mailing_list)
+    elif rcpt.account is not None:
+        transaction.accounts[mailbox] = rcpt.account
+    for each in mailboxes:
+        if each not in transaction.recipients:
+            recipient = Recipient(rcpt.forward_path, each, parameters.notify, parameters.original)
+            transaction.recipients[each] = recipient

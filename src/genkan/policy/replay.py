@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks the checks again about what the record has kept, under other rule documents: for shadows and for `genkan whatif`.
 
-The outside is not asked: its answers are among the facts of the entry.
+The outside is not asked: its answers are among the facts of the entry, and what nobody asked then stays unknown. Settings
+and directory are those of today, so compare two replays with one another, and not one with what was recorded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from genkan.message.content import HeaderScan
-from genkan.message.envelope import Recipient
-from genkan.message.mime import TextReader
+from genkan.message.header import HeaderFields
 from genkan.policy.chain import Chain
 from genkan.policy.client import BLOCK_LIST
+from genkan.policy.content import HeaderSize
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
-from genkan.policy.recipient import USED
+from genkan.policy.recipient import USED, add_recipients
 from genkan.policy.verdict import Verdict
-from genkan.record.entry import Decision
+from genkan.record.entry import Decision, cut
 from genkan.rules.mail_match import MailText
 from genkan.scanner.clamd import Clean, Infected, ScanFailed
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
@@ -33,24 +34,31 @@ if TYPE_CHECKING:
     from genkan.config import Config
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
+    from genkan.policy.facts import Role
     from genkan.policy.rulebook import Rulebook
-    from genkan.record.entry import ConnectionEntry, ContentEntry, Fact, RcptEntry, Stage, TransactionEntry
+    from genkan.record.entry import ConnectionEntry, ContentEntry, Fact, RcptEntry, Rule, Stage, TransactionEntry
     from genkan.rules.mail_hosts import Lookup
     from genkan.scanner.clamd import ScanResult
 
 T = TypeVar("T")
 
-_TEXT: Final = 65536  # characters of text that a recorded header section may lead to
+_NOT_OF_THE_CHAIN: Final = frozenset({"sessions", "connection-rate", "stopping", "storage", "failure"})
+"""Objections that no rule document has a say in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the checks say at one point of a transaction: an objection, or what is done with the message that came in."""
+    """What the checks say at one point of a transaction: an objection, or what is done with the message that came in.
+
+    `rules` were met on the way. `unknown` says that a check wanted to know what the record does not tell.
+    """
 
     stage: Stage
     forward_path: str = ""
     decision: Decision | None = None
     actions: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = field(default=(), compare=False)
+    unknown: bool = field(default=False, compare=False)
 
     @property
     def said(self) -> tuple[str, tuple[str, ...]]:
@@ -59,7 +67,7 @@ class Outcome:
 
 
 class Replay:
-    """The checks under one set of documents, asked about recorded entries."""
+    """The checks under one set of documents, asked about recorded entries. Waits for nothing."""
 
     def __init__(self, config: Config, directory: Directory, rulebook: Rulebook) -> None:
         """Settings and directory are those of today."""
@@ -69,104 +77,150 @@ class Replay:
 
     def connection(self, entry: ConnectionEntry) -> Outcome:
         """What a client is told at the greeting."""
-        self._world.turn_to(entry.at - entry.seconds, entry.facts)
-        facts = ConnectionFacts(entry.client, entry.role)  # type: ignore[arg-type]  # it was written from one
-        return Outcome("connect", decision=_decided(self.chain.connect.decide(facts)))
+        self._world.turn_to(max(0.0, entry.at - entry.seconds))
+        self._world.read(entry.facts)
+        facts = ConnectionFacts(entry.client, cast("Role", entry.role))
+        decision = _decided(self.chain.connect.decide(facts))
+        return Outcome("connect", "", decision, (), tuple(facts.rules), self._world.unknown)
 
     def transaction(self, entry: TransactionEntry, text: MailText | None = None) -> list[Outcome]:
         """What the client is told from MAIL on, up to where its message would have ended.
 
         Without `text` the content is known by its recorded header section alone.
         """
-        self._world.turn_to(entry.at, entry.facts)
-        facts = TransactionFacts(
-            ConnectionFacts(entry.client, entry.role, self._account(entry.account), entry.auth_failed),  # type: ignore[arg-type]
-            0.0,
-            _mailbox(entry.reverse_path),
-            entry.blank,
-            MailParameters(size=entry.declared, body=entry.body, smtputf8=entry.smtputf8),
-        )
-        outcomes = [Outcome("mail", decision=_decided(self.chain.mail.decide(facts)))]
-        if outcomes[0].decision is None:
+        self._world.turn_to(entry.at)
+        self._world.read(entry.facts)
+        facts = self.facts_of(entry)
+        decision = _decided(self.chain.mail.decide(facts))
+        outcomes = [Outcome("mail", "", decision, (), tuple(facts.rules), self._world.unknown)]
+        if decision is None:
             outcomes += [self._rcpt(facts, rcpt) for rcpt in entry.rcpts]
-            if entry.content is not None and facts.recipients:
+            if facts.recipients and entry.content is not None and _is_of_chain(entry.content.decision):
                 outcomes.append(self._content(facts, entry.content, text))
         return outcomes
 
+    def facts_of(self, entry: TransactionEntry) -> TransactionFacts:
+        """The transaction as MAIL began it, in the session as it was then."""
+        account = self._directory.account(_mailbox(entry.account)) if entry.account else None
+        return TransactionFacts(
+            ConnectionFacts(entry.client, cast("Role", entry.role), account, entry.auth_failed),
+            0.0,
+            None if entry.reverse_path is None else _mailbox(entry.reverse_path),
+            entry.blank,
+            MailParameters(size=entry.declared, body=entry.body, smtputf8=entry.smtputf8),
+        )
+
     def _rcpt(self, transaction: TransactionFacts, entry: RcptEntry) -> Outcome:
-        self._world.facts = entry.facts
-        path = _mailbox(entry.forward_path) or Mailbox("postmaster", "")
-        facts = RcptFacts(transaction, path, NO_RCPT_PARAMETERS)
+        self._world.read(entry.facts)
+        facts = RcptFacts(transaction, _mailbox(entry.forward_path), NO_RCPT_PARAMETERS)
         decision = _decided(self.chain.rcpt.decide(facts))
-        if decision is None and facts.mailbox is not None:
-            transaction.rcpt_count += 1
-            transaction.recipients[facts.mailbox] = Recipient(path, facts.mailbox)
-            if facts.account is not None:
-                transaction.accounts[facts.mailbox] = facts.account
-        return Outcome("rcpt", entry.forward_path, decision)
+        if decision is None:
+            add_recipients(facts, self._directory)
+        return Outcome("rcpt", entry.forward_path, decision, (), tuple(facts.rules), self._world.unknown)
 
     def _content(self, transaction: TransactionFacts, entry: ContentEntry, text: MailText | None) -> Outcome:
-        self._world.facts = entry.facts
-        octets = entry.header.encode("latin-1", "replace") + b"\r\n"
-        header = HeaderScan()
-        header.feed(octets)
-        header.received = entry.received
+        self._world.read(entry.facts)
+        known = RecordedText(entry) if text is None else text
+        header = known.scan if isinstance(known, RecordedText) else _scanned(known.header.octets, entry)
         fault = Fault[entry.fault] if entry.fault in Fault.__members__ else None
         facts = ContentFacts(transaction, fault, entry.size, header, Handlings())
-        if self.chain.filters(transaction):
-            facts.text = _text_of(octets) if text is None else text
-            facts.scan = _RecordedScan(entry.facts) if SCANNED in entry.facts else None
+        reads, scanned = self.chain.reads_text(transaction), SCANNED in entry.facts
+        if (reads or scanned) and self.chain.filters(transaction):
+            facts.text = known if reads else None
+            facts.scan = _RecordedScan(entry.facts) if scanned else None
         decision = _decided(self.chain.content.decide(facts))
-        return Outcome("content", "", decision, () if decision is not None else tuple(facts.handlings.said()))
+        actions = () if decision is not None else tuple(facts.handlings.said())
+        return Outcome("content", "", decision, actions, tuple(facts.rules), self._world.unknown)
 
-    def _account(self, address: str) -> Account | None:
-        mailbox = _mailbox(address or None)
-        return None if mailbox is None else self._directory.account(mailbox)
+
+class RecordedText(MailText):
+    """A message of which there is only the recorded header section, and the hosts in its body that lists had a yes for.
+
+    Several replays may be given the same one, so that they look at the header section only once.
+    """
+
+    __slots__ = ("_listed", "scan")
+
+    def __init__(self, entry: ContentEntry) -> None:
+        """`scan` has the header section as the checks want it."""
+        octets = entry.header.encode("latin-1", "replace")
+        octets = octets[: octets.rfind(b"\n") + 1]
+        self.scan = _scanned(octets, entry)
+        if entry.from_field and not self.scan.from_fields:  # it is recorded by itself as well
+            octets += b"From: " + entry.from_field.encode("utf-8", "replace") + b"\r\n"
+            self.scan = _scanned(octets, entry)
+        super().__init__(HeaderFields(octets), ())
+        lookups = str(entry.facts.get(LISTED, "")).split()
+        self._listed = tuple(dict.fromkeys(lookup.partition("/")[0] for lookup in lookups))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """See `MailText`."""
+        return self._listed
 
 
 def recorded(entry: TransactionEntry) -> list[Outcome]:
     """What the client was told, in the manner of `Replay.transaction`."""
-    outcomes = [Outcome("mail", "", entry.decision)]
+    outcomes = [Outcome("mail", "", entry.decision, (), tuple(entry.rules))]
     if entry.decision is not None:
         return outcomes
-    outcomes += [Outcome("rcpt", rcpt.forward_path, rcpt.decision) for rcpt in entry.rcpts]
+    outcomes += [Outcome("rcpt", rcpt.forward_path, rcpt.decision, (), tuple(rcpt.rules)) for rcpt in entry.rcpts]
     content = entry.content
-    if content is not None:
+    if content is not None and _is_of_chain(content.decision):
         actions = () if content.decision is not None else tuple(content.actions)
-        outcomes.append(Outcome("content", "", content.decision, actions))
+        outcomes.append(Outcome("content", "", content.decision, actions, tuple(content.rules)))
     return outcomes
 
 
+def recorded_greeting(entry: ConnectionEntry) -> Outcome | None:
+    """What the client was told when it came; `None` when it was sent away before any document was asked."""
+    if not _is_of_chain(entry.decision):
+        return None
+    return Outcome("connect", "", entry.decision, (), tuple(entry.rules))
+
+
 def differences(before: Iterable[Outcome], after: Iterable[Outcome]) -> list[tuple[Outcome, Outcome]]:
-    """Where two series of outcomes say different things; what comes after an earlier refusal in one of them is left out."""
-    known = {(outcome.stage, outcome.forward_path): outcome for outcome in before}
-    pairs = [(known.get((outcome.stage, outcome.forward_path)), outcome) for outcome in after]
-    return [(old, new) for old, new in pairs if old is not None and old.said != new.said]
+    """Where two series of outcomes of one entry say different things; what only one of them came to is left out."""
+    return [(old, new) for old, new in zip(before, after, strict=False) if old.said != new.said]
+
+
+def is_cut(entry: ContentEntry) -> bool:
+    """Whether the header section was longer than what is recorded of it (setting `record.header_size`)."""
+    return not entry.header.endswith("\n") and entry.size > 0
 
 
 class _RecordedWorld:
     """See `World`: all answers come from an entry's facts."""
 
     def __init__(self) -> None:
-        self.facts: Mapping[str, Fact] = {}
+        self._facts: Mapping[str, Fact] = {}
         self._now = datetime.fromtimestamp(0, UTC)
+        self.unknown = False
 
-    def turn_to(self, moment: float, facts: Mapping[str, Fact]) -> None:
+    def turn_to(self, moment: float) -> None:
         self._now = datetime.fromtimestamp(moment, UTC)
-        self.facts = facts
+
+    def read(self, facts: Mapping[str, Fact]) -> None:
+        self._facts = facts
+        self.unknown = False
 
     def now(self) -> datetime:
         return self._now
 
     async def mailbox_usage(self, _account: Account) -> int:
-        return int(self.facts.get(USED, 0))
+        used = self._facts.get(USED)
+        self.unknown |= used is None
+        return used if isinstance(used, int) else 0
 
     def listed(self, _client_address: str, zones: Sequence[str]) -> str | None:
-        zone = self.facts.get(BLOCK_LIST)
-        return zone if isinstance(zone, str) and zone in zones else None
+        zone = self._facts.get(BLOCK_LIST)
+        if zone in zones:
+            return str(zone)
+        self.unknown |= zone != ""  # nobody asked, or one list had a yes and the others were not heard
+        return None
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
-        listed = str(self.facts.get(LISTED, "")).split()
+        listed = str(self._facts.get(LISTED, "")).split()
         return [lookup for lookup in lookups if f"{lookup.host}/{lookup.zone}" in listed]
 
 
@@ -183,6 +237,19 @@ class _RecordedScan:
         return ScanFailed(text) if kind == "failed" else Clean()
 
 
+def _is_of_chain(decision: Decision | None) -> bool:
+    return decision is None or decision.check not in _NOT_OF_THE_CHAIN
+
+
+def _scanned(octets: bytes, entry: ContentEntry) -> HeaderScan:
+    header = HeaderScan()
+    header.feed(octets + b"\r\n")
+    header.received = entry.received
+    if entry.decision is not None and entry.decision.check == HeaderSize.name:
+        header.header_octets = max(header.header_octets, entry.size)  # more than is recorded, in any case
+    return header
+
+
 def _decided(answer: Verdict | Awaitable[Verdict | None] | None) -> Decision | None:
     """The decision; what is awaited here has its answer at once."""
     if answer is not None and not isinstance(answer, Verdict):
@@ -190,30 +257,24 @@ def _decided(answer: Verdict | Awaitable[Verdict | None] | None) -> Decision | N
     if answer is None:
         return None
     reply = "" if answer.row is None else answer.row.name
-    return Decision(reply, answer.check, answer.detail, answer.rule, answer.fields)
+    return Decision(reply, answer.check, cut(answer.detail), answer.rule, answer.fields)
 
 
 def _at_once(answer: Awaitable[T]) -> T:
-    steps = answer.__await__()
+    """What an awaitable gives that waits for nothing: the recorded world never does."""
     try:
-        next(steps)
+        next(answer.__await__())
     except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-    msg = "a recorded answer was not there"
+        result: T = stop.value
+        return result
+    msg = "a check waited for something outside its world"
     raise AssertionError(msg)
 
 
-def _mailbox(text: str | None) -> Mailbox | None:
-    if text is None:
-        return None
+def _mailbox(text: str) -> Mailbox:
+    """The mailbox that an entry names; `<postmaster>` has no domain."""
     try:
         return parse_mailbox(text)
     except AddressError:
-        return None
-
-
-def _text_of(header: bytes) -> MailText:
-    reader = TextReader(_TEXT)
-    reader.feed(header)
-    reader.finish()
-    return MailText(reader.header, reader.texts)
+        local_part, at, domain = text.rpartition("@")
+        return Mailbox(local_part, domain) if at else Mailbox(text, "")

@@ -38,6 +38,11 @@ class Rule(Struct, frozen=True, omit_defaults=True, gc=False):
     line: int = 0
     text: str = ""
 
+    def __str__(self) -> str:
+        """Its place and its words: `effect.dat:3 192.0.2.0/24 false`, `mail.dat of ann@in.test:12 Virus:spam`."""
+        owner = f" of {self.account}" if self.account else ""
+        return f"{self.document}{owner}:{self.line} {self.text}".rstrip()
+
 
 class Decision(Struct, frozen=True, omit_defaults=True, gc=False):
     """An objection: the reply's name ("": cut off without a word), the check's, what it saw, the rule it obeyed.
@@ -53,11 +58,12 @@ class Decision(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Shadow(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where the shadow documents would have decided otherwise; `decision` is theirs, `None`: they would have accepted."""
+    """Where the shadow documents would have decided otherwise: by an objection, or without one by `actions`."""
 
     stage: Stage
     forward_path: str = ""
     decision: Decision | None = None
+    actions: list[str] = []
 
 
 class RcptEntry(Struct, omit_defaults=True, gc=False):

@@ -79,7 +79,7 @@ class Volumes:
 
     def tend(self) -> None:
         """End a file that is full, delete what is too old or too much; to be called often, it seldom does anything."""
-        if self._is_full() or self._is_deleted():
+        if self._is_full():
             self.close_file()
         now = self._clock.now()
         if self._pruned is None or now - self._pruned >= _HOUR:
@@ -108,7 +108,7 @@ class Volumes:
 
     def _open_file(self) -> None:
         """Make sure that a file is open and has room. Raises `OSError`."""
-        if self._is_full():
+        if self._is_full() or self._is_deleted():
             self.close_file()
         if self._path is not None:
             return

@@ -35,20 +35,22 @@ PathPattern = Mailbox | str | Path
 class PathIndex:
     """Where the patterns of a document stand, to find the first that matches; positions count from 0."""
 
-    __slots__ = ("_every", "_mailbox", "_positions")
+    __slots__ = ("_mailbox", "_positions", "asks_mailbox", "every")
 
     def __init__(self, patterns: Iterable[tuple[int, PathPattern]]) -> None:
         """Position and pattern, in file order."""
         self._positions: dict[PathPattern, int] = {}
         for position, pattern in patterns:
             self._positions.setdefault(pattern, position)
-        self._every = self._positions.get(Path.EVERY, NOWHERE)
+        self.every = self._positions.get(Path.EVERY, NOWHERE)
         self._mailbox = self._positions.get(Path.MAILBOX, NOWHERE)
+        self.asks_mailbox = any(pattern not in (Path.EVERY, Path.NULL, Path.BLANK) for pattern in self._positions)
+        """Whether it makes a difference what the mailbox is."""
 
     def first(self, paths: PathPattern) -> int:
         """The position of the first pattern that matches a path, or all of several; NOWHERE if there is none."""
         get = self._positions.get
-        best = min(self._every, get(paths, NOWHERE))
+        best = min(self.every, get(paths, NOWHERE))
         if isinstance(paths, Mailbox):
             return min(best, self._mailbox, get(paths.domain, NOWHERE))
         return min(best, self._mailbox) if isinstance(paths, str) else best

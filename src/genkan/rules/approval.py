@@ -8,8 +8,8 @@ and by tabs alone in the second, whose subjects hold blanks. The first line that
                in approval-subjects.dat text that stands somewhere in the Subject field, whatever its case and width
     ACTION     refuse (also when there is none), allow or hold
     APPROVERS  for hold: addresses, separated by commas, any of whom may approve or reject
-    DEADLINE   for hold: 30m, 2h or 5d after arrival; without one the mail waits until somebody decides
-    VERDICT    what happens at the deadline: reject (also when there is none) or approve
+    DEADLINE   for hold: 30m, 2h or 5d after arrival; without one the setting approval.deadline
+    VERDICT    what happens at the deadline: reject or approve; without one the setting approval.verdict
 
     boss@out.test     allow
     *@out.test        hold     ann@in.test,bob@in.test   2d   approve
@@ -62,14 +62,14 @@ class ApprovalVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRule:
-    """A line of either document; `text` is the subject as written, `deadline` `None` where mail waits without end."""
+    """A line of either document; `text` is the subject as written. `deadline` and `verdict` are `None` for the settings'."""
 
     origin: Origin
     text: str
     action: ApprovalAction = ApprovalAction.REFUSE
     approvers: tuple[Mailbox, ...] = ()
     deadline: timedelta | None = None
-    verdict: ApprovalVerdict = ApprovalVerdict.REJECT
+    verdict: ApprovalVerdict | None = None
 
     def __str__(self) -> str:
         """The line, its fields separated by tabs."""
@@ -77,7 +77,9 @@ class ApprovalRule:
         if self.action is ApprovalAction.HOLD:
             parts.append(",".join(map(str, self.approvers)))
         if self.deadline is not None:
-            parts += [f"{self.deadline // timedelta(seconds=1)}s", self.verdict.value]
+            parts.append(_duration_text(self.deadline))
+        if self.verdict is not None:
+            parts.append(self.verdict.value)
         return "\t".join(parts)
 
 
@@ -95,6 +97,8 @@ class ApprovalAddresses:
 
     def match_address(self, reverse_path: Mailbox | None) -> ApprovalRule | None:
         """The first line for a reverse-path, `None` being the null one."""
+        if not self.rules:
+            return None
         position = self._index.first(Path.NULL if reverse_path is None else reverse_path.folded())
         return None if position == NOWHERE else self.rules[position]
 
@@ -151,7 +155,7 @@ def _rule(origin: Origin, text: str, rest: list[str]) -> ApprovalRule:
         raise LineError("holds mail and names nobody to approve it", _FORM)
     approvers = tuple(parse_address(address.strip(" ")) for address in rest[1].split(","))
     deadline = _duration(rest[2]) if len(rest) > 2 else None
-    verdict = _word(ApprovalVerdict, rest[3] if len(rest) > 3 else ApprovalVerdict.REJECT)
+    verdict = _word(ApprovalVerdict, rest[3]) if len(rest) > 3 else None
     return ApprovalRule(origin, text, action, approvers, deadline, verdict)
 
 
@@ -168,6 +172,12 @@ def _duration(text: str) -> timedelta:
     if not timedelta(0) < duration <= _MAX_DEADLINE:
         raise LineError(f"has the deadline {shown(text)}", "write it as in 30m, 2h or 5d")
     return duration
+
+
+def _duration_text(duration: timedelta) -> str:
+    seconds = duration // timedelta(seconds=1)
+    unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def _folded(text: str) -> str:

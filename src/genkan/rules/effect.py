@@ -116,8 +116,13 @@ class EffectRules:
 
         `reverse_path` is that of the envelope, `None` for the null one; `blank` says that MAIL had no argument at all.
         """
-        path: PathPattern = Path.NULL if reverse_path is None else reverse_path.folded()
-        position = min(self._clients.first(client_of(client_address)), self._paths.first(Path.BLANK if blank else path))
+        position = self._clients.first(client_of(client_address))
+        if reverse_path is None:
+            position = min(position, self._paths.first(Path.BLANK if blank else Path.NULL))
+        elif self._paths.asks_mailbox:
+            position = min(position, self._paths.first(reverse_path.folded()))
+        else:
+            position = min(position, self._paths.every)
         if position != NOWHERE:
             rule = self.rules[position]
             return EffectMatch(rule, rule.action)

@@ -16,7 +16,7 @@ from genkan.rules.mail_fold import fold, wildcard_in
 from genkan.rules.mail_hosts import Lookup, author_address, first_address, hosts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
     from genkan.message.header import HeaderFields
 
@@ -120,7 +120,8 @@ class MailMatcher:
         """Blocks that have a word in every place where they need one; what else they ask is not looked at yet."""
         counts: dict[int, int] = {}
         for words in self._headers:
-            for index in words.blocks_in(mail.folded(words.header)):
+            texts = mail.folded(words.header)
+            for index in words.blocks_in(texts) if texts else ():
                 counts[index] = counts.get(index, 0) + 1
         by_header = [index for index, count in counts.items() if count == self._needed[index]]
         possible = self._always + [index for index in by_header if not self._asks_body[index]]
@@ -142,7 +143,7 @@ class _Words:
         implementation = Implementation.DFA if sum(map(len, blocks)) <= _MAX_DFA else None
         self._automaton = BytesAhoCorasick(list(blocks), implementation=implementation)
 
-    def blocks_in(self, texts: Iterable[str]) -> set[int]:
+    def blocks_in(self, texts: Iterable[str]) -> Collection[int]:
         """The blocks one of whose words is in one of the texts."""
         found: set[int] = set()
         for text in texts:
@@ -153,7 +154,7 @@ class _Words:
             for start in range(0, len(octets), _WINDOW):
                 window = octets[start : start + _WINDOW + self._overlap]
                 found.update([word for word, _, _ in self._automaton.find_matches_as_indexes(window, overlapping=True)])
-        return {index for word in found for index in self._blocks[word]}
+        return {index for word in found for index in self._blocks[word]} if found else ()
 
 
 def decide(candidates: Iterable[Candidate], listed: Container[Lookup]) -> MailMatch | None:

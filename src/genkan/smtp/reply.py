@@ -95,7 +95,7 @@ class Wordbook:
     def __init__(self, profile: Profile) -> None:
         """`profile` is the setting `replies`."""
         self.profile = profile
-        self._templates: dict[str, tuple[int, str]] = {}
+        self._templates: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._fixed: dict[str, Reply] = {}
 
     def reply(self, row: ReplyRow, **fields: str) -> Reply:
@@ -117,21 +117,23 @@ class Wordbook:
         return b"".join([*map(more_to_come, replies[:-1]), replies[-1]])
 
     def _filled(self, row: ReplyRow, fields: dict[str, str], *, utf8: bool) -> Reply:
-        code, template = self._templates.get(row.name) or self._template(row)
-        for name, value in fields.items():
-            if not (value.isascii() and value.isprintable()):
-                fields[name] = safe_field(value, utf8=utf8)
-        line = (template % fields).encode()
+        code, pieces = self._templates.get(row.name) or self._template(row)
+        if len(pieces) == 3:  # most rows have one field
+            before, name, behind = pieces
+            line = f"{before}{safe_field(fields[name], utf8=utf8)}{behind}".encode()
+        else:
+            texts = (safe_field(fields[piece], utf8=utf8) if at % 2 else piece for at, piece in enumerate(pieces))
+            line = "".join(texts).encode()
         if len(line) > MAX_REPLY_LINE:
             line = line[: MAX_REPLY_LINE - 2].decode("utf-8", "ignore").encode() + b"\r\n"
         return Reply(row.name, code, line)
 
-    def _template(self, row: ReplyRow) -> tuple[int, str]:
-        """The row's code and its line for the operator `%`, which costs half of what `format` does."""
+    def _template(self, row: ReplyRow) -> tuple[int, tuple[str, ...]]:
+        """The row's code, and its line in pieces: text, the name of a field, text, and so on."""
         wording = row.in_profile(self.profile)
         enhanced = f"{wording.enhanced} " if wording.enhanced else ""
-        text = _FIELD.sub(r"%(\1)s", wording.text.replace("%", "%%"))
-        template = self._templates[row.name] = (wording.code, f"{wording.code} {enhanced}{text}\r\n")
+        pieces = tuple(_FIELD.split(f"{wording.code} {enhanced}{wording.text}\r\n"))
+        template = self._templates[row.name] = (wording.code, pieces)
         return template
 
 

@@ -228,7 +228,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "SENDER_FORBIDDEN": Meaning(
         "A rule of `effect.dat` refuses the reverse-path or the client address, or `MAIL FROM:` was empty.",
-        "The operator looks up the rule with `genkan explain` and changes it where the sender is welcome.",
+        "Where the sender is welcome, the operator changes the rule: `genkan rules edit effect.dat`.",
     ),
     "SPF_DEFERRED": Meaning(
         "The SPF record of the sender's domain does not allow this client address.",
@@ -251,7 +251,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The sender writes the whole address, for example `bob@in.test`.",
     ),
     "USER_UNKNOWN": Meaning(
-        "The forward-path has a local domain, but no such account, alias or list exists.",
+        "The forward-path has a local domain, but no such account, alias or list exists, or the list leads to no mailbox.",
         "The sender corrects the address; the operator adds the account or alias.",
     ),
     "MAILBOX_FULL": Meaning(

@@ -216,7 +216,7 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
     "SENDER_FORBIDDEN": Meaning(
         "`effect.dat` の規則が送信元アドレスまたはクライアントの IP アドレスを拒否した。または `MAIL FROM:` "
         "が空である。",
-        "管理者は `genkan explain` で規則を調べ、受け入れてよい送信元であれば規則を変更する。",
+        "受け入れてよい送信元であれば、管理者が規則を変更する: `genkan rules edit effect.dat`。",
     ),
     "SPF_DEFERRED": Meaning(
         "送信元ドメインの SPF レコードが、このクライアントの IP アドレスを許可していない。",
@@ -239,7 +239,7 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "送信者はアドレス全体を書く。例: `bob@in.test`",
     ),
     "USER_UNKNOWN": Meaning(
-        "送信先アドレスのドメインは内部だが、そのアカウント・エイリアス・リストが存在しない。",
+        "送信先アドレスのドメインは内部だが、そのアカウント・エイリアス・リストが存在しない。または、リストがどのメールボックスにも届かない。",
         "送信者はアドレスを確かめる。管理者は必要に応じてアカウントまたはエイリアスを追加する。",
     ),
     "MAILBOX_FULL": Meaning(

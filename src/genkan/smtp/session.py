@@ -88,7 +88,7 @@ class Session:
 
     def greet(self) -> None:
         """Say the greeting."""
-        self._say(replies.GREETING, fqdn=self._rules.hostname, banner=self._rules.banner)
+        self._out.append(self._rules.greeting.octets)
 
     def receive_data(self, octets: bytes) -> None:
         """Append octets from the client; nothing is parsed yet."""
@@ -286,7 +286,7 @@ class Session:
         self._say(replies.HELP_TEXT)
 
     def _on_quit(self, _parsed: commands.Quit, _line: bytes) -> Event:
-        self._say(replies.CLOSING, fqdn=self._rules.hostname)
+        self._out.append(self._rules.closing.octets)
         self._mode = Mode.CLOSED
         return events.Closing("quit")
 

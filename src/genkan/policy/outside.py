@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from genkan.dns.blocklists import UNKNOWN, host_listed, listed, listed_now
 
@@ -18,19 +18,13 @@ if TYPE_CHECKING:
     from genkan.rules.mail_hosts import Lookup
 
 
-class Resolvers(Protocol):
-    """Gives a resolver for a name server, "" for the usual ones."""
-
-    def __call__(self, server: str, /) -> Resolver:
-        """The resolver; the same one for the same server."""
-        ...
-
-
 class Outside:
     """See `World`."""
 
-    def __init__(self, clock: Clock, usage: Callable[[Account], Awaitable[int]], resolver: Resolvers) -> None:
-        """`usage` gives the octets in an account's mailbox."""
+    def __init__(
+        self, clock: Clock, usage: Callable[[Account], Awaitable[int]], resolver: Callable[[str], Resolver]
+    ) -> None:
+        """`usage` gives the octets in an account's mailbox, `resolver` that for a name server, "" for the usual ones."""
         self._usage = usage
         self._resolver = resolver
         self._clock = clock

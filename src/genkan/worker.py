@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker: builds its parts from the configuration, starts them, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from genkan.admin.approval_links import SECRET as LINK_SECRET
+from genkan.admin.approval_links import Approval, make_link
+from genkan.config import Config, ConfigError, load_config
+from genkan.delivery.dispatcher import Dispatcher, Retry
+from genkan.delivery.local import maildir_path
+from genkan.delivery.mailbox_usage import MailboxUsage
+from genkan.delivery.route import Router
+from genkan.directory.directory import Directory
+from genkan.dns.resolvers import Resolvers
+from genkan.findings import Level
+from genkan.listener.door import Door
+from genkan.listener.house import House, reception_rules
+from genkan.listener.idle import IdleWatch
+from genkan.listener.listener import Listener
+from genkan.listener.password_pool import PasswordPool
+from genkan.listener.refusals import ClientRefusals
+from genkan.listener.tls import CertificateError, Certificates
+from genkan.listener.trials import Trials
+from genkan.maillog import LogStream, MailLog
+from genkan.message.notice import NoticeLinks
+from genkan.policy.chain import Chain
+from genkan.policy.outside import Outside
+from genkan.policy.rulebook import Rulebook
+from genkan.product_logs import DayLog, ProductLogs
+from genkan.record.files import FOLDER as RECORD
+from genkan.record.volumes import Share
+from genkan.record.writer import Recorder
+from genkan.rules.effect import EffectRules
+from genkan.rules.effect_findings import effect_findings
+from genkan.scanner.clamd import Scanner
+from genkan.session_settings import session_rules
+from genkan.smtp.reply import Wordbook
+from genkan.spool.message_ids import MessageIds
+from genkan.spool.reading import spool_folders
+from genkan.spool.spool import Spool, SpoolLimits
+
+if TYPE_CHECKING:
+    import socket
+
+    from genkan.clock import Clock
+    from genkan.directory.accounts import Account
+    from genkan.listener.admission import Admission
+    from genkan.policy.facts import Role
+    from genkan.rules.document import Document
+    from genkan.rules.kinds import Ruleset
+    from genkan.smtp.session_rules import SessionRules
+    from genkan.spool.hold import Hold
+    from genkan.spool.settling import Settled
+
+_FIXED: Final = ("workers", "storage", "listener", "directory", "spool", "delivery", "dns", "record", "log")
+_FIXED_LIMITS: Final = (
+    *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
+    *("idle", "shutdown"),
+)
+_MOST_FINDINGS: Final = 20  # of one text, in the log; `genkan rules check` has them all
+
+
+class Worker:
+    """One process's share of the server: its listeners, its spool, its deliveries."""
+
+    def __init__(self, config: Config, number: int, sockets: list[socket.socket], clock: Clock) -> None:
+        """`sockets` are one listening socket for each listener of the configuration; `number` counts from 1."""
+        self.config = config
+        self.number = number
+        self.clock = clock
+        self.listeners: list[Listener] = []
+        self._sockets = sockets
+        self._spools: list[Spool] = []
+        self._dispatchers: list[Dispatcher] = []
+        self._usage = MailboxUsage()
+
+    async def start(self, admission: Admission, log_descriptor: int = 1) -> None:
+        """Open the storage, deliver what is there, then accept. Raises `StorageError`, `CertificateError`, `OSError`."""
+        config, loop = self.config, asyncio.get_running_loop()
+        self.loop = loop
+        self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
+        self.directory = Directory.open(
+            config.storage_folder, subaddress_delimiter=config.directory.subaddress_delimiter
+        )
+        self._certificates = open_certificates(config)
+        for spool in self._spool_numbers():
+            self._open_spool(spool)
+        self._passwords = PasswordPool(loop)
+        self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock)
+        self._product_logs = self._open_product_logs()
+        self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
+        self._recorder = self._open_record()
+        self._rulebook = Rulebook(self.directory.documents.current, self.directory.new_cache(), self._rules_parsed)
+        self.message_ids = MessageIds(self._take_block, loop)
+        self.message_ids.prepare()
+        self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
+        for settings, sock in zip(config.listener, self._sockets, strict=True):
+            rules = self._session_rules(config, settings.role)
+            door = Door(self._house(config), rules, settings.role, admission, self.idle)
+            door.certificates = None if self._certificates is None else self._certificates.context
+            self.listeners.append(Listener(settings, sock, door, loop))
+        for listener in self.listeners:
+            await listener.start()
+        self.log.server("worker started", worker=self.number, pid=os.getpid())
+
+    def _spool_numbers(self) -> list[int]:
+        """Our own spool, and those of workers that the configuration has no more."""
+        left = [int(folder.name) for folder in spool_folders(self.config.storage_folder) if folder.name.isdecimal()]
+        workers = self.config.workers
+        orphans = [number for number in left if number > workers and (number - 1) % workers + 1 == self.number]
+        return [self.number, *sorted(orphans)]
+
+    def _open_spool(self, number: int) -> None:
+        config = self.config
+        limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
+        spool = Spool(config.storage_folder / "spool" / str(number), limits, self.loop)
+        self._spools.append(spool)
+        if config.delivery.paused:
+            return
+        handoff = config.delivery.handoff
+        folder = None if handoff is None else config.path(handoff)
+        router = Router(self.directory, config.delivery.maildir, config.home, folder)
+        retry = Retry(config.delivery.retry, config.delivery.expire)
+        dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock)
+        dispatcher.when_settled = self._settled
+        self._dispatchers.append(dispatcher)
+        dispatcher.start()
+
+    def _take_block(self, count: int) -> range:
+        """On any thread: a block of message numbers, through a connection of its own."""
+        with Directory.open(self.config.storage_folder) as directory:
+            return directory.next_message_ids(count)
+
+    def _house(self, config: Config) -> House:
+        outside = Outside(self.clock, self._mailbox_usage, self._resolvers)
+        scanner = config.filter.scanner
+        return House(
+            hostname=config.hostname,
+            banner=config.banner,
+            wordbook=Wordbook(config.replies),
+            directory=self.directory,
+            chain=Chain(config, self.directory, self._rulebook, outside),
+            trials=Trials(config, self.directory, self.log),
+            spool=self._spools[0],
+            message_ids=self.message_ids,
+            log=self.log,
+            product_logs=self._product_logs,
+            clock=self.clock,
+            passwords=self._passwords,
+            loop=self.loop,
+            rules=reception_rules(config),
+            recorder=self._recorder,
+            scanner=Scanner(scanner, config.filter.scanner_timeout, self.loop) if scanner else None,
+            refuse_client=self._refusals.refuse,
+            links=self._links if config.approval.url else None,
+        )
+
+    def _open_record(self) -> Recorder | None:
+        record = self.config.record
+        if not record.enabled:
+            return None
+        share = Share(self.number, self.config.workers, record.age, record.size)
+        return Recorder(self.config.storage_folder / RECORD, share, self.clock, self.log, self.loop)
+
+    def _rules_parsed(self, document: Document, rules: Ruleset) -> None:
+        """A text has come into force: what is wrong or dangerous in it is said in the log."""
+        found = [*rules.findings]
+        if isinstance(rules, EffectRules):
+            found += effect_findings(rules, self.directory.domains.list())
+        for finding in [finding for finding in found if finding.level is not Level.NOTE][:_MOST_FINDINGS]:
+            self.log.server("rule document", revision=document.revision, finding=str(finding))
+
+    def _open_product_logs(self) -> ProductLogs:
+        logs = [
+            None
+            if folder is None
+            else DayLog(
+                self.config.path(folder),
+                self.loop,
+                lambda error: self.log.server("a product log cannot be written", error=error),
+            )
+            for folder in (self.config.log.acceptlog, self.config.log.inlog)
+        ]
+        return ProductLogs(self.config.hostname, self.clock, *logs)
+
+    def _links(self, message_id: str, hold: Hold, approver: str) -> NoticeLinks:
+        """The links with which an approver decides (setting `approval.url`)."""
+        url, secret = self.config.approval.url, self.directory.secret(LINK_SECRET)
+        approve = Approval(message_id, approver, "approve", hold.deadline)
+        return NoticeLinks(make_link(url, approve, secret), make_link(url, replace(approve, verdict="reject"), secret))
+
+    def _settled(self, settled: Settled) -> None:
+        """The audit trail has what people decided already; what a deadline decided for them is noted here."""
+        if not settled.by and settled.kind == "approval":
+            now, detail = self.clock.now(), f"{settled.rule}: {settled.reason}"
+            self.directory.audit.add(now, "deadline", settled.verdict, settled.message_id, detail)
+
+    def _session_rules(self, config: Config, role: Role) -> SessionRules:
+        return session_rules(config, role, starttls=self._certificates is not None)
+
+    async def _mailbox_usage(self, account: Account) -> int:
+        maildir = maildir_path(self.config.delivery.maildir, self.config.home, account.address)
+        return await self.loop.run_in_executor(None, self._usage.usage, maildir)
+
+    def reload(self) -> None:
+        """Read configuration and certificates again, for the connections to come; listeners and storage stay."""
+        try:
+            config = load_config(self.config.file)
+            if self._certificates is not None:
+                self._certificates.reload()
+        except (ConfigError, CertificateError) as error:
+            self.log.server("reload refused, everything stays as it was", error=str(error))
+            return
+        for listener in self.listeners:
+            listener.door.renew(self._house(config), self._session_rules(config, listener.settings.role))
+        self.log.server("reloaded", worker=self.number, needs_restart=self._fixed_at_start(config))
+
+    def _fixed_at_start(self, config: Config) -> list[str]:
+        """The changed settings that a reload does not reach."""
+        tables = [name for name in _FIXED if getattr(config, name) != getattr(self.config, name)]
+        limits = [name for name in _FIXED_LIMITS if getattr(config.limits, name) != getattr(self.config.limits, name)]
+        return tables + [f"limits.{name}" for name in limits]
+
+    async def stop(self) -> None:
+        """End in order: no new connections, open transactions, deliveries, spools, directory."""
+        self.log.server("worker stopping", worker=self.number)
+        for listener in self.listeners:
+            listener.stop()
+        deadline = self.loop.time() + self.config.limits.shutdown.total_seconds()
+        while self._open_connections() and self.loop.time() < deadline:  # noqa: ASYNC110  (once in a life, for seconds)
+            await asyncio.sleep(0.05)
+        for listener in self.listeners:
+            for connection in list(listener.door.connections):
+                connection.abandon()
+        await asyncio.sleep(0)
+        self._passwords.close()
+        for dispatcher in self._dispatchers:
+            await dispatcher.stop()
+        for spool in self._spools:
+            spool.close()
+        self._refusals.close()
+        if self._recorder is not None:
+            self._recorder.close()
+        self._product_logs.drain()
+        self.directory.close()
+        self.log.server("worker stopped", worker=self.number)
+        self.log.drain()
+
+    def _open_connections(self) -> bool:
+        return any(listener.door.connections for listener in self.listeners)
+
+
+def open_certificates(config: Config) -> Certificates | None:
+    """The certificate that the configuration names, if it names one. Raises `CertificateError`."""
+    if config.tls.certificate is None or config.tls.key is None:
+        return None
+    return Certificates(config.path(config.tls.certificate), config.path(config.tls.key))
