@@ -16,6 +16,9 @@ import apsw
 import pytest
 
 from genkan.listener.connection import MOST_BUFFERED
+from genkan.record.entry import ConnectionEntry
+from genkan.record.files import FOLDER
+from genkan.record.reader import RecordReader, Wanted
 from tests.support.caller import (
     BEGIN,
     MESSAGE,
@@ -367,6 +370,19 @@ def test_what_was_said_in_clear_is_forgotten_under_tls(tls_server: RunningServer
         caller.ask(EHLO, b"STARTTLS")
         caller.start_tls()
         assert caller.ask(b"AUTH PLAIN =", b"RCPT TO:<ann@in.test>", EHLO, b"STARTTLS") == [503, 503, 250, 503]
+
+
+def test_the_record_of_a_connection_goes_on_under_tls(tls_server: RunningServer) -> None:
+    with Caller(tls_server) as caller:
+        caller.ask(EHLO, b"XYZ", b"STARTTLS")
+        caller.start_tls()
+        assert caller.ask(EHLO, MAIL, b"RSET", b"QUIT") == [250, 250, 250, 221]
+    record = RecordReader(tls_server.config.storage_folder / FOLDER)
+    until(lambda: len(list(record.oldest_first(Wanted()))) == 2, "both entries")
+    transaction, connection = record.oldest_first(Wanted())
+    assert isinstance(connection, ConnectionEntry)
+    assert transaction.session == connection.session
+    assert [refusal.line for refusal in connection.refusals] == ["3 octets"]
 
 
 def test_a_message_under_tls_is_as_any_other(tls_server: RunningServer) -> None:

@@ -178,9 +178,11 @@ def test_no_secret_is_in_the_log(server: RunningServer) -> None:
     with Caller(server) as caller:
         caller.ask(EHLO, b"AUTH LOGIN", base64.b64encode(ANN.encode()), secret)
         caller.ask(b"AUTH PLAIN " + secret + b"\n")
+    with Caller(server) as caller:
+        caller.ask(EHLO, b"AUTH LOGIN", base64.b64encode(b"p@ssword typed as a login"), secret)
     log = server.log
     assert '"authenticated"' in log
-    for text in (PASSWORD, "wrong-secret", secret.decode(), RIGHT[11:].decode(), WRONG[11:].decode()):
+    for text in (PASSWORD, "p@ssword", "wrong-secret", secret.decode(), RIGHT[11:].decode(), WRONG[11:].decode()):
         assert text not in log
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genkan.rules.document import Document, Origin
-from genkan.rules.effect import SHIPPED, EffectAction, EffectRules, append_refusal, parse_effect
+from genkan.rules.effect import SHIPPED, EffectAction, EffectRules, append_refusals, parse_effect
 from genkan.smtp.address import parse_mailbox
 
 if TYPE_CHECKING:
@@ -219,14 +219,14 @@ def test_the_origin_names_the_account_whose_document_it_is() -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_a_refusal_is_put_at_the_end_with_the_line_ends_of_the_text(line_end: str) -> None:
     text = f"#<> default{line_end}10.0.0.1 true"
-    assert append_refusal(text, CLIENT) == f"{text}{line_end}203.0.113.9 false{line_end}"
-    assert append_refusal(text + line_end, CLIENT) == f"{text}{line_end}203.0.113.9 false{line_end}"
+    assert append_refusals(text, [CLIENT]) == f"{text}{line_end}203.0.113.9 false{line_end}"
+    assert append_refusals(text + line_end, [CLIENT]) == f"{text}{line_end}203.0.113.9 false{line_end}"
 
 
 def test_a_refusal_makes_a_document_of_nothing() -> None:
-    assert append_refusal("", CLIENT) == "203.0.113.9 false\n"
-    assert append_refusal("", "2001:DB8::1") == "2001:db8::1 false\n"
-    assert append_refusal("", "::ffff:203.0.113.9") == "203.0.113.9 false\n"
+    assert append_refusals("", [CLIENT]) == "203.0.113.9 false\n"
+    assert append_refusals("", ["2001:DB8::1"]) == "2001:db8::1 false\n"
+    assert append_refusals("", ["::ffff:203.0.113.9"]) == "203.0.113.9 false\n"
 
 
 @pytest.mark.parametrize(
@@ -247,27 +247,35 @@ def test_a_refusal_stands_above_the_line_for_the_whole_internet(line: str, clien
     before, after = "'comment\r\n\r\n10.0.0.1 true\r\n", f"{line}\r\nout.test false\r\n"
     refusal = f"{client} false\r\n"
     expected = f"{before}{refusal}{after}" if above else f"{before}{after}{refusal}"
-    assert append_refusal(before + after, client) == expected
+    assert append_refusals(before + after, [client]) == expected
     if above:
-        assert action(append_refusal(before + after, client), client) is EffectAction.FALSE
+        assert action(append_refusals(before + after, [client]), client) is EffectAction.FALSE
 
 
 def test_a_refusal_above_the_first_line_stands_first() -> None:
-    assert append_refusal("*.*.*.* norelay", CLIENT) == "203.0.113.9 false\n*.*.*.* norelay"
+    assert append_refusals("*.*.*.* norelay", [CLIENT]) == "203.0.113.9 false\n*.*.*.* norelay"
 
 
 @pytest.mark.parametrize("client", [CLIENT, "::ffff:203.0.113.9"])
 def test_a_client_that_is_refused_already_is_not_added_again(client: str) -> None:
     text = "203.0.113.9\tFALSE\n*.*.*.* norelay\n"
-    assert append_refusal(text, client) == text
-    assert append_refusal(append_refusal("", client), client) == append_refusal("", client)
+    assert append_refusals(text, [client]) == text
+    assert append_refusals(append_refusals("", [client]), [client]) == append_refusals("", [client])
 
 
 def test_a_refusal_that_is_never_reached_does_not_count() -> None:
     text = "*.*.*.* norelay\n203.0.113.9 false\n"
-    assert append_refusal(text, CLIENT) == f"203.0.113.9 false\n{text}"
+    assert append_refusals(text, [CLIENT]) == f"203.0.113.9 false\n{text}"
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "::1", "", "unknown"])
 def test_loopback_and_what_is_no_address_are_never_added(client: str) -> None:
-    assert append_refusal("#<> default\n", client) == "#<> default\n"
+    assert append_refusals("#<> default\n", [client]) == "#<> default\n"
+
+
+def test_several_clients_get_their_lines_in_one_go() -> None:
+    text = "192.0.2.1 default\n*.*.*.* norelay\n"
+    clients = ["203.0.113.9", "203.0.113.10", "203.0.113.9", "127.0.0.1"]
+    assert append_refusals(text, clients) == (
+        "192.0.2.1 default\n203.0.113.9 false\n203.0.113.10 false\n*.*.*.* norelay\n"
+    )

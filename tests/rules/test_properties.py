@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genkan.rules.approval import parse_approval_addresses, parse_approval_subjects
 from genkan.rules.document import Document
-from genkan.rules.effect import EffectAction, append_refusal, parse_effect
+from genkan.rules.effect import EffectAction, append_refusals, parse_effect
 from genkan.rules.effect_findings import effect_findings
 from genkan.rules.gateway import parse_gateway
 from genkan.rules.ordb import parse_ordb
@@ -76,9 +76,9 @@ def test_any_text_is_read_and_findings_name_real_lines(name: str, text: str) -> 
 @given(texts, st.sampled_from(["192.0.2.1", "2001:db8::1", "127.0.0.1"]))
 def test_an_appended_refusal_leaves_all_other_lines_as_they_are(text: str, client: str) -> None:
     before = [line.text for line in Document("effect.dat", "", 1, text).lines()]
-    appended = append_refusal(text, client)
+    appended = append_refusals(text, [client])
     after = [line.text for line in Document("effect.dat", "", 1, appended).lines()]
-    assert append_refusal(appended, client) == appended
+    assert append_refusals(appended, [client]) == appended
     if appended != text:
         after.remove(f"{client} false")
     assert after == before

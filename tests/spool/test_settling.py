@@ -25,6 +25,7 @@ from tests.support.spools import ACCEPTED, ANN, BOB, envelope, open_spool_on_loo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from tests.support.spools import SpoolOnLoop
 
@@ -66,6 +67,9 @@ class Greedy:
     def give_up(self, recipients: int) -> None:
         self.claimed -= recipients
 
+    def hold(self, deadline: datetime) -> None:
+        self.calls.append(f"hold until {deadline:%H:%M}")
+
     def leave(self) -> None:
         self.calls.append("leave")
 
@@ -73,7 +77,7 @@ class Greedy:
 def test_nobody_is_given_what_is_held(opened: SpoolOnLoop) -> None:
     opened.spool.taker = taker = Greedy()
     assert accept_held(opened, 1, hold_for(), b"content", ANN, BOB) is None
-    assert (taker.claimed, taker.calls) == (0, [])
+    assert (taker.claimed, taker.calls) == (0, [f"hold until {DEADLINE:%H:%M}"])
     assert opened.lease(ACCEPTED + timedelta(days=3650)) == ([], None)
     assert settle(opened) == ([], DEADLINE)
 

@@ -25,6 +25,8 @@ from genkan.storage.lock import FolderInUse
 from tests.support.spools import ANN, BOB, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from genkan.message.envelope import Envelope
     from genkan.spool.spool import Draft
     from tests.support.spools import SpoolOnLoop
@@ -39,6 +41,7 @@ class Taker:
         self.room = room
         self.taken: list[tuple[str, int]] = []
         self.left = 0
+        self.held_until: list[datetime] = []
 
     def claim(self, recipients: int) -> bool:
         if recipients > self.room:
@@ -51,6 +54,9 @@ class Taker:
 
     def give_up(self, recipients: int) -> None:
         self.room += recipients
+
+    def hold(self, deadline: datetime) -> None:
+        self.held_until.append(deadline)
 
     def leave(self) -> None:
         self.left += 1

@@ -140,6 +140,10 @@ class Dispatcher:
             self._ready.append(Leased(envelope, size, number, recipient, 1))
         self._plan_pump()
 
+    def hold(self, deadline: datetime) -> None:
+        """See `Taker`."""
+        self._look_at(deadline)
+
     def leave(self) -> None:
         """See `Taker`."""
         self._more_due = True

@@ -176,7 +176,12 @@ class Connection(asyncio.Protocol):
             self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
             return
         now, duration = house.clock.now(), house.rules.connection_lockout
-        if house.directory.locks.lock_for_rate(self._client_address, now, duration):
+        try:
+            locked = house.directory.locks.lock_for_rate(self._client_address, now, duration)
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            return
+        if locked:
             self._turn_away(Verdict("connection-rate", None, detail=f"too many connections, locked for {duration}"))
         else:  # loopback, or one who has authenticated lately
             self._turn_away(Verdict("connection-rate", replies.TOO_MANY_SESSIONS))
@@ -381,7 +386,8 @@ class Connection(asyncio.Protocol):
             return
         self._transport = transport
         self._session.tls_started()
-        self._reception = Reception(door.house, self._session, ConnectionFacts(self._client_address, door.role))
+        facts = ConnectionFacts(self._client_address, door.role)
+        self._reception = Reception(door.house, self._session, facts, self._reception.journal)
         self._task = None
         self._waiting = False
         self._reading_paused = False

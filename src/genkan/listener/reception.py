@@ -61,12 +61,14 @@ class Reception:
         "transaction",
     )
 
-    def __init__(self, house: House, session: Session, facts: ConnectionFacts) -> None:
-        """One for each session."""
+    def __init__(self, house: House, session: Session, facts: ConnectionFacts, journal: Journal | None = None) -> None:
+        """One for each session; a new one after STARTTLS goes on with the `journal` of the connection."""
         self._house = house
         self._session = session
         self.facts = facts
-        self.journal = None if house.recorder is None else Journal(house, house.recorder, facts)
+        if journal is None and house.recorder is not None:
+            journal = Journal(house, house.recorder, facts)
+        self.journal = journal
         self.transaction: TransactionFacts | None = None
         self.last: TransactionFacts | None = None
         self.last_id = ""
@@ -166,7 +168,7 @@ class Reception:
             self._accept(facts, done)
             return
         reply = self._refusal(verdict)
-        if facts.handlings.copies:
+        if facts.handlings.copies and reply.code >= 500:  # what is only put off comes again
             self._keep_copies(facts, reply, done)
             return
         self.abort("refused")
@@ -212,7 +214,7 @@ class Reception:
 
         def kept(error: StorageError | None) -> None:
             if error is not None:
-                self.failed(error)
+                self._house.log.failure(intake.message_id, error, client=self.facts.client_address)
             self.abort("refused")
             done(reply)
 
@@ -335,7 +337,8 @@ class Reception:
 
     def _shown(self, login: str) -> str:
         """A login as the log may show it: people type their password there."""
-        known = "@" in login or self._house.directory.account_for_login(login) is not None
+        directory, (_, at, domain) = self._house.directory, login.rpartition("@")
+        known = (at and directory.is_local_domain(domain)) or directory.account_for_login(login) is not None
         return login if known else "an unknown name"
 
     # VRFY and EXPN, where they are switched on.

@@ -13,8 +13,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from genkan.directory.directory import Directory
-from genkan.directory.errors import DirectoryError
-from genkan.rules.effect import SHIPPED, append_refusal
+from genkan.directory.errors import DirectoryError, InvalidValue
+from genkan.rules.effect import SHIPPED, append_refusals
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from genkan.maillog import MailLog
 
 AUTHOR: Final = "mail.dat"
+MOST_LINES: Final = (
+    20_000  # of effect.dat; beyond them the server adds none: all workers read all of them again each time
+)
+_REST: Final = 1.0  # seconds between two changes
 _PATIENCE: Final = 5.0  # seconds
 
 
@@ -37,6 +41,7 @@ class ClientRefusals:
         self._log = log
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
 
     def refuse(self, client_address: str) -> None:
         """Refuse a client from now on."""
@@ -48,6 +53,7 @@ class ClientRefusals:
     def close(self) -> None:
         """Write what waits; a few seconds are waited for it."""
         if self._thread is not None:
+            self._closing.set()
             self._queue.put(None)
             self._thread.join(_PATIENCE)
 
@@ -63,6 +69,7 @@ class ClientRefusals:
                 self._tell("effect.dat extended", clients=list(clients))
             if ended:
                 return
+            self._closing.wait(_REST)
 
     def _waiting(self, first: str) -> tuple[dict[str, None], bool]:
         """All clients that wait, each once, and whether this is the end."""
@@ -76,10 +83,10 @@ class ClientRefusals:
 
     def _write(self, directory: Directory, clients: dict[str, None]) -> None:
         def change(octets: bytes) -> bytes:
-            text = octets.decode("latin-1")  # whatever its encoding: what is added is ASCII
-            for client in clients:
-                text = append_refusal(text, client)
-            return text.encode("latin-1")
+            if octets.count(b"\n") >= MOST_LINES:
+                raise InvalidValue(f"it has {MOST_LINES} lines; take out clients that come no more")
+            # Whatever its encoding: what is added is ASCII.
+            return append_refusals(octets.decode("latin-1"), clients).encode("latin-1")
 
         comment = f"caught: {', '.join(clients)}"[:200]
         directory.documents.edit("effect.dat", None, change, AUTHOR, comment, absent=SHIPPED.encode())

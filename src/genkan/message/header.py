@@ -36,6 +36,10 @@ class HeaderFields:
         self._bodies: dict[bytes, list[bytes]] | None = None
         self._texts: dict[str, tuple[str, ...]] = {}
 
+    def has(self, name: bytes) -> bool:
+        """Whether there is a field of that name, given in lower case; costs nearly nothing."""
+        return name in self._index()
+
     def all(self, name: str) -> tuple[bytes, ...]:
         """The unfolded bodies of all fields of that name, in their order."""
         return tuple(_unfolded(body) for body in self._index().get(_key(name), ()))

@@ -145,7 +145,7 @@ class Rulebook:
 
 def met(origin: Origin, text: object) -> Rule:
     """A rule as the record notes it."""
-    return Rule(origin.document, origin.account, origin.revision, origin.line, str(text).replace("\t", "  "))
+    return Rule(origin.document, origin.account, origin.revision, origin.line, str(text).replace("\t", "  ").rstrip())
 
 
 def _is_same(known: StoredDocument | None, stored: StoredDocument | None) -> bool:

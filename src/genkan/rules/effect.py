@@ -26,7 +26,7 @@ from genkan.rules.document import Document
 from genkan.rules.reading import LineError, fields, read_lines, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from genkan.findings import Finding
     from genkan.rules.document import Line, Origin
@@ -146,21 +146,32 @@ def parse_effect(document: Document) -> EffectRules:
     return EffectRules(rules, findings)
 
 
-def append_refusal(text: str, client_address: str) -> str:
+def append_refusals(text: str, client_addresses: Iterable[str]) -> str:
     """The text of an effect.dat with `CLIENT false` in it, for filters whose level says so (`Level:xx1` of mail.dat).
 
-    It stands at the end, or above the first line for the whole Internet. The text stays as it is when such a line is
-    there already, and for loopback, over which the server itself forwards.
+    It stands at the end, or above the first line for the whole Internet. There is none for a client that has such a line
+    already, nor for loopback, over which the server itself forwards.
     """
-    client = client_of(client_address)
-    if not client.is_one_address() or is_loopback(client):
-        return text
-    for rule in parse_effect(Document("effect.dat", "", 0, text)).rules:
-        if rule.subject == client and rule.action is EffectAction.FALSE:
-            return text
-        if rule.subject in (EVERY_CLIENT, ClientPattern(client.version, 0, 0)):
-            return _insert(text, f"{client} {EffectAction.FALSE}", rule.origin.line)
-    return _insert(text, f"{client} {EffectAction.FALSE}", None)
+    rules = parse_effect(Document("effect.dat", "", 0, text)).rules
+    at_end: list[str] = []
+    above: dict[int, list[str]] = {}
+    for client in dict.fromkeys(map(client_of, client_addresses)):
+        if not client.is_one_address() or is_loopback(client):
+            continue
+        everybody = (EVERY_CLIENT, ClientPattern(client.version, 0, 0))
+        first = next((rule for rule in rules if _settles(rule, client, everybody)), None)
+        if first is None:
+            at_end.append(f"{client} {EffectAction.FALSE}")
+        elif first.subject in everybody:
+            above.setdefault(first.origin.line, []).append(f"{client} {EffectAction.FALSE}")
+    for line in sorted(above, reverse=True):
+        text = _insert(text, above[line], line)
+    return _insert(text, at_end, None) if at_end else text
+
+
+def _settles(rule: EffectRule, client: ClientPattern, everybody: tuple[ClientPattern, ...]) -> bool:
+    """Whether the rule says where a refusal of the client is to stand, or is one."""
+    return rule.subject in everybody or (rule.subject == client and rule.action is EffectAction.FALSE)
 
 
 def _read(document: Document, line: Line) -> Iterator[EffectRule | Finding]:
@@ -197,13 +208,14 @@ def _parse_subject(text: str) -> Subject:
     return parse_domain(text)
 
 
-def _insert(text: str, line: str, before: int | None) -> str:
-    """The text with one line more, in front of the line of a number or at the end, ended as the text's first line is."""
+def _insert(text: str, lines: list[str], before: int | None) -> str:
+    """The text with more lines, in front of the line of a number or at the end, ended as the text's first line is."""
     ends = [match.end() for match in _LINE_END.finditer(text)]
     first_end = _LINE_END.search(text)
     line_end = first_end[0] if first_end else "\n"
+    added = "".join(f"{line}{line_end}" for line in lines)
     if before is None:
         gap = line_end if text and not text.endswith(("\n", "\r")) else ""
-        return f"{text}{gap}{line}{line_end}"
+        return f"{text}{gap}{added}"
     start = ends[before - 2] if before > 1 else 0
-    return f"{text[:start]}{line}{line_end}{text[start:]}"
+    return f"{text[:start]}{added}{text[start:]}"

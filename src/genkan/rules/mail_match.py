@@ -120,9 +120,9 @@ class MailMatcher:
         """Blocks that have a word in every place where they need one; what else they ask is not looked at yet."""
         counts: dict[int, int] = {}
         for words in self._headers:
-            texts = mail.folded(words.header)
-            for index in words.blocks_in(texts) if texts else ():
-                counts[index] = counts.get(index, 0) + 1
+            if mail.header.has(words.name):
+                for index in words.blocks_in(mail.folded(words.header)):
+                    counts[index] = counts.get(index, 0) + 1
         by_header = [index for index, count in counts.items() if count == self._needed[index]]
         possible = self._always + [index for index in by_header if not self._asks_body[index]]
         if self._body and (self._body_alone or any(self._asks_body[index] for index in by_header)):
@@ -134,10 +134,11 @@ class MailMatcher:
 class _Words:
     """The words of all blocks for one header field, or for the body, and whose they are."""
 
-    __slots__ = ("_automaton", "_blocks", "_overlap", "header")
+    __slots__ = ("_automaton", "_blocks", "_overlap", "header", "name")
 
     def __init__(self, header: str, blocks: dict[bytes, list[int]]) -> None:
         self.header = header
+        self.name = header.encode("utf-8", "replace")
         self._blocks = list(blocks.values())
         self._overlap = max(map(len, blocks)) - 1
         implementation = Implementation.DFA if sum(map(len, blocks)) <= _MAX_DFA else None

@@ -41,7 +41,7 @@ class RejectRule:
         """The line."""
         if self.exempt:
             return f"{self.clients}\t{_EXEMPT}"
-        return format_lock(str(self.clients), self.until, iplock=self.iplock).rstrip("\t")
+        return format_lock(str(self.clients), self.until, iplock=self.iplock)
 
     def holds(self, now_unix: int) -> bool:
         """Whether it still counts."""

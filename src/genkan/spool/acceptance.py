@@ -69,8 +69,10 @@ class Accept:
             self._spool.release(self._draft.extents)
             if self._leased_until is not None and taker is not None:
                 taker.give_up(len(self._envelope.recipients))
-        elif taker is not None and self._hold is None:
-            if self._leased_until is None:
+        elif taker is not None:
+            if self._hold is not None:
+                taker.hold(self._hold.deadline)
+            elif self._leased_until is None:
                 taker.leave()
             else:
                 taker.take(self._envelope, self._draft.size)

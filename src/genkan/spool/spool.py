@@ -23,6 +23,7 @@ from genkan.storage.sqlite import Queries, migrate, open_database
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from genkan.message.envelope import Envelope
@@ -55,6 +56,10 @@ class Taker(Protocol):
 
     def give_up(self, recipients: int) -> None:
         """The commit that would have leased so many recipients has failed."""
+        ...
+
+    def hold(self, deadline: datetime) -> None:
+        """A message was accepted that waits for somebody until then."""
         ...
 
     def leave(self) -> None:
