@@ -238,7 +238,11 @@ class Filter(_Table):
         default=("127.0.0.0/8",), validate_default=True, description="clients whose mail is not filtered"
     )
     text_size: Size = Field(
-        default=MB, ge=4 * KB, le=64 * MB, description="octets of decoded text that are looked at, for each message"
+        default=256 * KB,
+        ge=4 * KB,
+        le=64 * MB,
+        description="octets of text, transfer encodings undone, that are looked at, for each message; "
+        "a message under way holds so many in memory, and 1MB of junk may keep a worker busy for half a second",
     )
     account_refusal: Literal["recipient", "message"] = Field(
         default="recipient",

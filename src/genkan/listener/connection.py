@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
         house = self._door.house
         house.product_logs.connected(self._client_address, port_of(self._transport))
         try:
-            house.directory.renew()
+            house.directory.refresh()
             verdict = house.chain.connect.decide(self._reception.facts)
             if isinstance(verdict, Verdict):
                 self._turn_away(verdict)

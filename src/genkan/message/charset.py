@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Octets of mail to Unicode: the charsets of RFC 2045 as mailers really use them, and a guess where none is declared.
 
-Nothing raises and all is linear in the octets. Only charsets of the table below are known: Python's codecs by name
-would load modules and grow caches for whatever a stranger writes, and UTF-7 makes halves of surrogate pairs. Japanese
-text follows Microsoft's code page 932, so that a word is the same whether it came as Shift_JIS, EUC-JP or ISO-2022-JP.
+Nothing raises, all is linear in the octets, and junk costs little more than text. Only charsets of the table below are
+known: Python's codecs by name would load modules and grow caches for whatever a stranger writes, and UTF-7 makes halves
+of surrogate pairs. Japanese text follows Microsoft's code page 932, so that a word is the same whether it came as
+Shift_JIS, EUC-JP or ISO-2022-JP.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _CODECS: Final = {alias.replace("_", "-"): codec for codec, aliases in _ALIASES.
 
 _EUC_JP: Final = re.compile(rb"(?:[\xa1-\xfe]{2})+|\x8f[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]")
 _BY_CP932: Final = "genkan-cp932"  # the error handler below
+MAX_REPAIRS: Final = 10_000  # codes in one text that code page 932 is asked for; each costs a call
 
 # Where JIS X 0208 as Python reads it and code page 932 mean different characters by the same code.
 _AS_CP932: Final = (
@@ -138,14 +140,27 @@ def _certain_euc_jp(octets: bytes) -> str | None:
 def _by_cp932(error: UnicodeError) -> tuple[str, int]:
     """Where Python has no character for a code of JIS X 0208, code page 932 has: NEC's row 13, IBM's extensions.
 
-    No codec of Python knows them in ISO-2022-JP. A code has two octets, with or without the eighth bit.
+    No codec of Python knows them in ISO-2022-JP. A code has two octets, with or without the eighth bit. A decoder of
+    several octets gives the same exception each time, so that it can count; text with no end of errors is not worth it.
     """
     assert isinstance(error, UnicodeDecodeError)
     start = error.start
+    repairs = vars(error).get("repairs", 0)
+    if repairs >= MAX_REPAIRS:
+        return _unrepaired(error)
+    vars(error)["repairs"] = repairs + 1
     pair = error.object[start : start + 2]
     if len(pair) == 2 and (error.end - start == 2 or pair[0] > 0xA0):
         return _of_pair(pair[0] & 0x7F, pair[1] & 0x7F), start + 2
     return "\ufffd", error.end
+
+
+def _unrepaired(error: UnicodeDecodeError) -> tuple[str, int]:
+    """All the rest as the codec alone reads it, in ISO-2022-JP with the octets to a character that held so far."""
+    octets, start = error.object, error.start
+    doubled = octets.rfind(b"\x1b$", 0, start) > octets.rfind(b"\x1b(", 0, start) and error.encoding != "euc_jp"
+    rest = (b"\x1b$B" if doubled else b"") + octets[start:]
+    return rest.decode(error.encoding, "replace"), len(octets)
 
 
 codecs.register_error(_BY_CP932, _by_cp932)

@@ -51,7 +51,17 @@ def decode_words_of(text: str) -> str:
 
 def base64_octets(encoded: bytes) -> bytes:
     """What base64 text stands for (RFC 2045, 6.8): foreign octets are skipped, and padding in the middle ends nothing."""
-    body = encoded.translate(None, _NOT_BASE64).rstrip(b"=")
+    return base64_runs(base64_characters(encoded))
+
+
+def base64_characters(encoded: bytes) -> bytes:
+    """All that belongs to base64, padding included."""
+    return encoded.translate(None, _NOT_BASE64)
+
+
+def base64_runs(characters: bytes) -> bytes:
+    """What nothing but characters of base64 stand for; each run between padding begins anew."""
+    body = characters.rstrip(b"=")
     if b"=" not in body:
         return _base64_run(body)
     return b"".join(map(_base64_run, body.split(b"=")))

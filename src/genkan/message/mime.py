@@ -7,22 +7,21 @@ disagree about broken content, more is read rather than less: a filter should se
 
 from __future__ import annotations
 
-import binascii
 import re
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from genkan.message.charset import decode
-from genkan.message.encoded_words import base64_octets
 from genkan.message.header import HeaderFields, parse_structured
 from genkan.message.html_text import visible_text
+from genkan.message.transfer import Base64Decoder, TransferDecoder, transfer_decoder
 
 MAX_DEPTH: Final = 20  # multiparts within one another
 MAX_PARTS: Final = 1000
 MAX_HEADER: Final = 128 * 1024  # octets of the message's header section that are kept
 MAX_PART_HEADER: Final = 16 * 1024
 MAX_BOUNDARY: Final = 996  # RFC 2046, 5.1.1 has 70; a line has 998 (RFC 5322, 2.1.1)
-OCTETS_PER_CHARACTER: Final = 4  # base64 of UTF-8 for kanji; so many octets are kept for each character of the limit
+ENCODED_PER_OCTET: Final = 4  # so many encoded octets are read for each octet of text; quoted-printable has three
 
 # A line that may be a delimiter, from the LF before it to the one at its end, which it leaves to the next line.
 _DELIMITER: Final = re.compile(rb"\n--([^\r\n]{1,%d}+)\r?(?=\n)" % (MAX_BOUNDARY + 2))
@@ -45,6 +44,14 @@ class _Multipart(NamedTuple):
     default: str
 
 
+class _Text(NamedTuple):
+    """A text part that is complete, its transfer encoding undone. Unicode is made of it at the end: it may be larger."""
+
+    octets: bytes
+    charset: str
+    html: bool
+
+
 class TextReader:
     """Takes content, header section first; after `finish` it has `texts`, `content_types` and `header`.
 
@@ -53,20 +60,24 @@ class TextReader:
     """
 
     def __init__(self, limit: int) -> None:
-        """`limit` is how many characters of text are decoded, over all parts; visible text is not counted twice."""
+        """`limit` is how many octets of text are kept and decoded, over all parts, transfer encodings undone.
+
+        Visible text is not counted twice.
+        """
         self.texts: list[str] = []
         self.content_types: list[str] = []
         self.header = HeaderFields(b"")
-        self._characters_left = limit
-        self._octets_left = limit * OCTETS_PER_CHARACTER
+        self._ended: list[_Text] = []
+        self._text_left = limit
+        self._encoded_left = limit * ENCODED_PER_OCTET
         self._multiparts: list[_Multipart] = []
         self._levels: dict[bytes, int] = {}
         self._parts = 0
         self._state = _State.HEADER
-        self._kept: list[bytes] = []
-        self._room = MAX_HEADER
+        self._kept = bytearray()  # of the section, as far as it is looked at
+        self._most = self._room = MAX_HEADER  # octets to keep, and octets still to be taken
         self._tail = b"\n"  # each section is read with the LF before its first line
-        self._encoding = ""
+        self._transfer: TransferDecoder | None = None
         self._charset = ""
         self._html = False
 
@@ -87,6 +98,9 @@ class TextReader:
         self._tail = b""
         self._end_section(delimited=False)
         self._state = _State.DONE
+        for part in self._ended:
+            self._add_text(part)
+        self._ended = []
 
     def _read(self, data: bytes) -> None:
         """Go from one end of a section to the next; keep what is sure to belong to the last."""
@@ -131,13 +145,13 @@ class TextReader:
     def _begin_part(self) -> None:
         self._parts += 1
         self._state = _State.HEADER if self._parts < MAX_PARTS else _State.DONE
-        self._room = MAX_PART_HEADER
+        self._most = self._room = MAX_PART_HEADER
 
     def _end_header(self) -> None:
         """Decide by the header section that was kept what the body is."""
-        octets = b"".join(self._kept).removeprefix(b"\n")
+        octets = bytes(self._kept).removeprefix(b"\n")
         fields = HeaderFields(octets + b"\n" if octets.endswith(b"\r") else octets)  # the LF begins the blank line
-        self._kept = []
+        self._kept.clear()
         if not self.content_types:
             self.header = fields
         content_type, parameters = parse_structured(fields.first("content-type"))
@@ -149,7 +163,7 @@ class TextReader:
             self._state = _State.SKIP
         elif content_type in _MESSAGES:
             self._begin_part()
-        elif content_type.startswith(("text/", "multipart/")) and self._characters_left > 0:
+        elif content_type.startswith(("text/", "multipart/")) and self._text_left > 0:
             self._begin_text(fields, content_type, parameters.get("charset", ""))
         else:
             self._state = _State.SKIP
@@ -172,35 +186,58 @@ class TextReader:
 
     def _begin_text(self, fields: HeaderFields, content_type: str, charset: str) -> None:
         self._state = _State.TEXT
-        self._encoding = parse_structured(fields.first("content-transfer-encoding"))[0]
+        self._transfer = transfer_decoder(parse_structured(fields.first("content-transfer-encoding"))[0])
         self._charset = charset
         self._html = content_type == "text/html"
-        self._room = self._octets_left
+        self._most = self._text_left + 1  # with the LF before it
+        self._room = self._encoded_left
 
     def _keep(self, octets: bytes) -> None:
-        if self._state is not _State.SKIP and self._room > 0 and octets:
-            self._kept.append(octets[: self._room])
-            self._room -= len(octets)
+        if self._state is _State.SKIP or self._room <= 0 or not octets:
+            return
+        if len(octets) > self._room:
+            octets = octets[: self._room]
+        self._room -= len(octets)
+        if self._transfer is not None:
+            octets = self._transfer.feed(octets)
+        space = self._most - len(self._kept)
+        if len(octets) > space:
+            octets = octets[:space]
+            self._room = 0
+        self._kept += octets
 
     def _end_section(self, *, delimited: bool) -> None:
         """A body ended, or a part that is all header; the line end before a delimiter belongs to that."""
         if self._state is _State.HEADER and self._multiparts and delimited:
+            octets = bytes(self._kept)
+            self._kept.clear()
             self._begin_text(HeaderFields(b""), "text/plain", "")  # no blank line: some programs show it as text
+            self._keep(octets)
         if self._state is _State.HEADER:
             self._end_header()
         elif self._state is _State.TEXT:
-            octets = b"".join(self._kept)
-            self._octets_left = max(0, self._octets_left - len(octets))
-            self._add_text(octets[1:].removesuffix(b"\r") if delimited else octets[1:])
-        self._kept = []
+            self._end_text(delimited=delimited)
+        self._kept.clear()
 
-    def _add_text(self, octets: bytes) -> None:
-        text = decode(_unencoded(octets, self._encoding), self._charset)[: self._characters_left]
-        self._characters_left -= len(text)
+    def _end_text(self, *, delimited: bool) -> None:
+        if self._transfer is not None:
+            self._kept += self._transfer.finish()
+        octets = bytes(self._kept)
+        if not isinstance(self._transfer, Base64Decoder):  # which does without line ends
+            octets = octets[1:].removesuffix(b"\r") if delimited else octets[1:]
+        self._transfer = None
+        self._encoded_left = self._room
+        octets = octets[: self._text_left]
+        self._text_left -= len(octets)
+        if octets:
+            self._ended.append(_Text(octets, self._charset, self._html))
+
+    def _add_text(self, part: _Text) -> None:
+        text = decode(part.octets, part.charset)
         if not text:
             return
         self.texts.append(text)
-        if self._html:
+        if part.html:
             visible = visible_text(text)
             if visible != text:
                 self.texts.append(visible)
@@ -213,14 +250,3 @@ def _undecided(data: bytes, position: int) -> int:
         return len(data)
     begin = data[last : last + 3]
     return last if begin in (b"\n", b"\n-", b"\n--", b"\n\r") else len(data)
-
-
-def _unencoded(octets: bytes, encoding: str) -> bytes:
-    """Octets without their Content-Transfer-Encoding (RFC 2045, 6); an unknown one is left as it is."""
-    match encoding:
-        case "base64":
-            return base64_octets(octets)
-        case "quoted-printable":
-            return binascii.a2b_qp(octets)
-        case _:
-            return octets

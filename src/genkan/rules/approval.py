@@ -18,7 +18,6 @@ and by tabs alone in the second, whose subjects hold blanks. The first line that
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from genkan.rules.addresses import Path, PathIndex, PathPattern, parse_address, parse_path_pattern
 from genkan.rules.clients import NOWHERE
+from genkan.rules.mail_fold import fold
 from genkan.rules.reading import LineError, fields, read_lines, shown, unreachable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
-MAX_SUBJECT: Final = 2000  # characters looked at; NFKC takes quadratic time on a hostile heap of accents
+MAX_SUBJECT: Final = 2000  # characters looked at
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII | re.IGNORECASE)
@@ -111,13 +111,13 @@ class ApprovalSubjects:
     def __init__(self, rules: tuple[ApprovalRule, ...], findings: tuple[Finding, ...]) -> None:
         self.rules = rules
         self.findings = findings
-        self._needles = [_folded(rule.text) for rule in rules]
+        self._needles = [fold(rule.text) for rule in rules]
 
     def match_subject(self, text: str) -> ApprovalRule | None:
         """The first line whose text stands in a decoded Subject field; what is behind its 2000th character is not seen."""
         if not self.rules:
             return None
-        folded = _folded(text[:MAX_SUBJECT])
+        folded = fold(text[:MAX_SUBJECT])
         return next((rule for rule, needle in zip(self.rules, self._needles, strict=True) if needle in folded), None)
 
 
@@ -138,7 +138,7 @@ def _read_address(document: Document, line: Line) -> Iterator[tuple[PathPattern,
 
 def _read_subject(document: Document, line: Line) -> Iterator[ApprovalRule | Finding]:
     text, *rest = [part.strip(" ") for part in line.text.split("\t") if part.strip(" ")]
-    if not _folded(text).strip():
+    if not fold(text).strip():
         raise LineError("has no subject but white space", "write the words to look for")
     yield _rule(document.origin(line.number), text, rest)
 
@@ -178,11 +178,6 @@ def _duration_text(duration: timedelta) -> str:
     seconds = duration // timedelta(seconds=1)
     unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
     return f"{seconds // _UNITS[unit]}{unit}"
-
-
-def _folded(text: str) -> str:
-    """Text to compare: half and full width, upper and lower case are the same (Unicode's NFKC and case folding)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _outcome(rule: ApprovalRule) -> object:
