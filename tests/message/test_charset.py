@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.message.charset import decode, guess
+from genkan.message.charset import MAX_REPAIRS, decode, guess
 
 JIS = "iso-2022-jp"
 WORD = "未承諾広告のお知らせ"
@@ -154,6 +154,22 @@ def test_one_octet_of_eight_bits_does_not_hide_jis() -> None:
 def test_characters_that_are_not_there_become_replacements() -> None:
     assert decode(b"a\xffb", "utf-8") == "a\ufffdb"
     assert decode(b"\x1b$B~~\x1b(Bx", JIS) == "\ufffdx"
+
+
+@pytest.mark.parametrize(
+    ("octets", "charset"),
+    [(b"\xad\xa1" * (MAX_REPAIRS + 2), "euc-jp"), (b"\x1b$B" + b"-!" * (MAX_REPAIRS + 2), JIS)],
+)
+def test_code_page_932_is_asked_only_so_often_in_one_text(octets: bytes, charset: str) -> None:
+    text = decode(octets, charset)
+    assert text.startswith("①" * MAX_REPAIRS + "\ufffd")
+    assert "①" not in text[MAX_REPAIRS:]
+
+
+@pytest.mark.parametrize(("charset", "codec"), [("euc-jp", "euc_jp"), (JIS, "iso2022_jp")])
+def test_words_behind_many_errors_are_still_read(charset: str, codec: str) -> None:
+    junk = b"\x8f" * (MAX_REPAIRS + 1) if codec == "euc_jp" else b"\x1b$B\x7f\x7f\x1b(B" * (MAX_REPAIRS + 1)
+    assert decode(junk + b"\n" + WORD.encode(codec), charset).endswith(WORD)
 
 
 @given(octets, names)

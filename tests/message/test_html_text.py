@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import html
+from html.entities import html5
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +36,18 @@ pieces = st.sampled_from(
 )
 def test_markup_is_removed(source: str, text: str) -> None:
     assert visible_text(source) == text
+
+
+@pytest.mark.parametrize("end", ["", ";", "x", "x;", " ", "&"])
+def test_every_entity_is_what_html_says(end: str) -> None:
+    source = " ".join(f"&{name.rstrip(';')}{end}" for name in html5)
+    assert visible_text(source) == html.unescape(source)
+
+
+@given(st.integers(0, 9_999_999), st.sampled_from(["", ";", "z"]))
+def test_every_number_is_what_html_says(number: int, end: str) -> None:
+    for source in (f"&#{number}{end}", f"&#x{number & 0xFFFFFF:x}{end}"):
+        assert visible_text(source) == html.unescape(source)
 
 
 @given(st.lists(pieces, max_size=40).map("".join) | st.text(max_size=40))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import itertools
 import quopri
+import tracemalloc
 from typing import NamedTuple
 
 import pytest
@@ -198,6 +199,31 @@ def test_octets_that_are_no_text_count_too() -> None:
 def test_the_limit_holds_for_text_that_is_far_too_long() -> None:
     assert texts(b"\n" + b"a" * 10_000, 7) == ["a" * 7]
     assert texts(b"\n", 0) == []
+
+
+def test_the_limit_counts_octets_whatever_they_become() -> None:
+    assert texts("\n日本語".encode(), 6) == ["日本"]
+    assert texts(b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(b"a" * 100), 60) == ["a" * 60]
+    assert texts(b"Content-Transfer-Encoding: quoted-printable\n\n" + b"=61" * 100, 60) == ["a" * 60]
+
+
+@pytest.mark.parametrize("size", [2, 1000, 65536])
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+def test_under_way_hardly_more_is_held_than_the_limit(encoding: str, size: int) -> None:
+    limit = 256 * 1024
+    content = b"Content-Transfer-Encoding: %b\n\n" % encoding.encode() + b"QUFB" * limit
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+    reader = TextReader(limit)
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * limit
+    reader.finish()
+    assert sum(map(len, reader.texts)) == limit
 
 
 def test_a_header_section_is_kept_up_to_a_bound_and_the_body_is_still_found() -> None:

@@ -61,6 +61,19 @@ def test_hostile_text_costs_one_pass(piece: str) -> None:
     fold("a" + piece * (300_000 // len(piece)))
 
 
+@pytest.mark.parametrize("phrase", ["\ufdfa", "\ufdfb", "㌔", "㌚"])
+def test_a_heap_of_phrases_stays_short_and_hides_nothing(phrase: str) -> None:
+    folded = fold("㌔ＦＲＥＥ" + phrase * 100_000 + "無料ｶﾞ")
+    assert len(folded) < 150_000
+    assert folded.startswith("キロfree")
+    assert folded.endswith("無料ガ")
+
+
+def test_a_long_text_has_its_phrases() -> None:
+    text = ("距離は㌔、重さは㌘。" * 500 + "本文。" * 20_000)[:30_000]
+    assert fold(text) == text.replace("㌔", "キロ").replace("㌘", "グラム")
+
+
 def test_long_ruled_lines_do_not_hide_what_stands_beside_them() -> None:
     assert "無料ガ" in fold("━" * 1000 + "無料ｶﾞ" + "━" * 1000)
 

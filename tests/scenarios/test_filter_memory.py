@@ -95,7 +95,7 @@ def test_a_session_holds_no_more_text_than_the_filter_looks_at(make_site: MakeSi
             client.socket.sendall(text)
         replies = [client.command(b".\r\n")[:3] for client in clients]
     assert replies == ["250"] * sessions
-    assert growth.octets < 40 * MIB + sessions * 4 * MIB // 4
+    assert growth.octets < 40 * MIB + sessions * MIB * 3 // 8
     assert site.terminate() == 0
 
 
@@ -112,6 +112,15 @@ HOSTILE: Final = {
     "encoded words": b"".join(b"Subject: %b\r\n" % (b"=?utf-8?B?44GC44GC44GC?= " * 37) for _ in range(240))
     + b"\r\n"
     + b"x\r\n",
+    "not EUC-JP": b"Content-Type: text/plain; charset=euc-jp\r\n\r\n"
+    + (b"\x8f\xff" * 490 + b"\r\n") * (4 * MIB // 982),
+    "not ISO-2022-JP": b"Content-Type: text/plain; charset=iso-2022-jp\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes(b"\x1b$B\x7f\x7f-!" * (MIB // 2)).replace(b"\n", b"\r\n"),
+    "phrases": b"Content-Type: text/html; charset=utf-8\r\n\r\n<b>"
+    + ("\ufdfa" * 300 + "\r\n").encode() * (4 * MIB // 902),
+    "phrases in UTF-16": b"Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes("\u331a".encode("utf-16-le") * MIB).replace(b"\n", b"\r\n"),
+    "half-width kana": b"Content-Type: text/html; charset=shift_jis\r\n\r\n<b>" + (b"\xb6\xde" * 490 + b"\r\n") * 4000,
     "shift sequences": b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
     + (b"\x1b$B\x1b(B" * 160 + b"\r\n") * 10_000,
     "accents": b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -146,7 +155,7 @@ def test_others_are_greeted_while_hostile_content_is_read(make_site: MakeSite, k
         done.wait(0.002)
     thread.join()
     assert [reply[:3] for reply in replies] == ["250"]
-    assert slowest < 3.0, f"{slowest:.1f} s"  # far more than it takes, for other programs may be busy here
+    assert slowest < 1.0, f"{slowest:.1f} s"  # far more than it takes, for other programs may be busy here
     assert site.terminate() == 0
 
 

@@ -39,7 +39,9 @@ _ENTITY: Final = re.compile(
     r"&(?:#(?:([0-9]{1,7}+)(?![0-9])|[xX]([0-9a-fA-F]{1,6}+)(?![0-9a-fA-F]));?|"
     rf"([A-Za-z][A-Za-z0-9]{{1,31}}+;)|({_BARE}))"
 )
-_LOW: Final = tuple(html.unescape(f"&#{number};") for number in range(0xA0))  # controls, and Windows-1252 in their place
+_LOW: Final = tuple(
+    html.unescape(f"&#{number};") for number in range(0xA0)
+)  # controls, and Windows-1252 in their place
 
 
 def visible_text(source: str) -> str:

@@ -27,6 +27,7 @@ ENCODED_PER_OCTET: Final = 4  # so many encoded octets are read for each octet o
 _DELIMITER: Final = re.compile(rb"\n--([^\r\n]{1,%d}+)\r?(?=\n)" % (MAX_BOUNDARY + 2))
 _HEADER_END: Final = re.compile(rb"\n(?:\r?\n|--([^\r\n]{1,%d}+)\r?(?=\n))" % (MAX_BOUNDARY + 2))
 _UNDECIDED: Final = MAX_BOUNDARY + 6  # octets of a line, its LF before it and CR included, that may become a delimiter
+_PIECES: Final = 64  # pieces of a section that are kept apart
 _MESSAGES: Final = {"message/rfc822", "message/global", "message/news"}
 
 
@@ -44,14 +45,6 @@ class _Multipart(NamedTuple):
     default: str
 
 
-class _Text(NamedTuple):
-    """A text part that is complete, its transfer encoding undone. Unicode is made of it at the end: it may be larger."""
-
-    octets: bytes
-    charset: str
-    html: bool
-
-
 class TextReader:
     """Takes content, header section first; after `finish` it has `texts`, `content_types` and `header`.
 
@@ -67,15 +60,16 @@ class TextReader:
         self.texts: list[str] = []
         self.content_types: list[str] = []
         self.header = HeaderFields(b"")
-        self._ended: list[_Text] = []
+        self._ended: list[tuple[bytes, str, bool]] = []  # octets, charset, whether HTML; as Unicode they may be larger
         self._text_left = limit
         self._encoded_left = limit * ENCODED_PER_OCTET
         self._multiparts: list[_Multipart] = []
         self._levels: dict[bytes, int] = {}
         self._parts = 0
         self._state = _State.HEADER
-        self._kept = bytearray()  # of the section, as far as it is looked at
-        self._most = self._room = MAX_HEADER  # octets to keep, and octets still to be taken
+        self._kept: list[bytes] = []  # the end of the section
+        self._joined = bytearray()  # what came before: many small pieces would take many times their size
+        self._space = self._room = MAX_HEADER  # octets that may still be kept, and that may still come
         self._tail = b"\n"  # each section is read with the LF before its first line
         self._transfer: TransferDecoder | None = None
         self._charset = ""
@@ -98,8 +92,8 @@ class TextReader:
         self._tail = b""
         self._end_section(delimited=False)
         self._state = _State.DONE
-        for part in self._ended:
-            self._add_text(part)
+        for octets, charset, html in self._ended:
+            self._add_text(decode(octets, charset), html=html)
         self._ended = []
 
     def _read(self, data: bytes) -> None:
@@ -145,13 +139,12 @@ class TextReader:
     def _begin_part(self) -> None:
         self._parts += 1
         self._state = _State.HEADER if self._parts < MAX_PARTS else _State.DONE
-        self._most = self._room = MAX_PART_HEADER
+        self._space = self._room = MAX_PART_HEADER
 
     def _end_header(self) -> None:
         """Decide by the header section that was kept what the body is."""
-        octets = bytes(self._kept).removeprefix(b"\n")
+        octets = self._take().removeprefix(b"\n")
         fields = HeaderFields(octets + b"\n" if octets.endswith(b"\r") else octets)  # the LF begins the blank line
-        self._kept.clear()
         if not self.content_types:
             self.header = fields
         content_type, parameters = parse_structured(fields.first("content-type"))
@@ -189,7 +182,7 @@ class TextReader:
         self._transfer = transfer_decoder(parse_structured(fields.first("content-transfer-encoding"))[0])
         self._charset = charset
         self._html = content_type == "text/html"
-        self._most = self._text_left + 1  # with the LF before it
+        self._space = self._text_left + 1  # with the LF before it
         self._room = self._encoded_left
 
     def _keep(self, octets: bytes) -> None:
@@ -200,29 +193,36 @@ class TextReader:
         self._room -= len(octets)
         if self._transfer is not None:
             octets = self._transfer.feed(octets)
-        space = self._most - len(self._kept)
-        if len(octets) > space:
-            octets = octets[:space]
+        if len(octets) > self._space:
+            octets = octets[: self._space]
             self._room = 0
-        self._kept += octets
+        self._space -= len(octets)
+        self._kept.append(octets)
+        if len(self._kept) >= _PIECES:
+            self._joined += b"".join(self._kept)
+            self._kept.clear()
+
+    def _take(self) -> bytes:
+        """All that was kept of a section, and is not any longer."""
+        octets = b"".join((self._joined, *self._kept) if self._joined else self._kept)
+        self._joined = bytearray()
+        self._kept = []
+        return octets
 
     def _end_section(self, *, delimited: bool) -> None:
         """A body ended, or a part that is all header; the line end before a delimiter belongs to that."""
         if self._state is _State.HEADER and self._multiparts and delimited:
-            octets = bytes(self._kept)
-            self._kept.clear()
+            octets = self._take()
             self._begin_text(HeaderFields(b""), "text/plain", "")  # no blank line: some programs show it as text
             self._keep(octets)
         if self._state is _State.HEADER:
             self._end_header()
         elif self._state is _State.TEXT:
-            self._end_text(delimited=delimited)
-        self._kept.clear()
+            self._end_text(self._take(), delimited=delimited)
 
-    def _end_text(self, *, delimited: bool) -> None:
+    def _end_text(self, octets: bytes, *, delimited: bool) -> None:
         if self._transfer is not None:
-            self._kept += self._transfer.finish()
-        octets = bytes(self._kept)
+            octets += self._transfer.finish()
         if not isinstance(self._transfer, Base64Decoder):  # which does without line ends
             octets = octets[1:].removesuffix(b"\r") if delimited else octets[1:]
         self._transfer = None
@@ -230,14 +230,13 @@ class TextReader:
         octets = octets[: self._text_left]
         self._text_left -= len(octets)
         if octets:
-            self._ended.append(_Text(octets, self._charset, self._html))
+            self._ended.append((octets, self._charset, self._html))
 
-    def _add_text(self, part: _Text) -> None:
-        text = decode(part.octets, part.charset)
+    def _add_text(self, text: str, *, html: bool) -> None:
         if not text:
             return
         self.texts.append(text)
-        if part.html:
+        if html:
             visible = visible_text(text)
             if visible != text:
                 self.texts.append(visible)
