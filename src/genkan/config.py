@@ -280,6 +280,19 @@ class Approval(_Table):
     )
 
 
+class Spf(_Table):
+    """Whether the domain of a reverse-path permits its client (SPF, RFC 7208)."""
+
+    mode: Literal["off", "mark", "defer"] = Field(
+        default="mark",
+        description='"mark": find the result out and record it; "defer": also defer mail that fails; "off": do not ask',
+    )
+    softfail: Switch = Field(default=True, description='with "defer": defer softfail, too')
+    exempt: Networks = Field(
+        default=("127.0.0.0/8",), validate_default=True, description="clients that nothing is asked about"
+    )
+
+
 class Dns(_Table):
     """Whom to ask about names."""
 
@@ -362,6 +375,7 @@ class Config(_Table):
     smtp: Smtp = Smtp()
     filter: Filter = Filter()
     approval: Approval = Approval()
+    spf: Spf = Spf()
     dns: Dns = Dns()
     record: Record = Record()
     log: Log = Log()

@@ -133,7 +133,7 @@ def test_it_says_what_it_has_not_asked(accounts: Installation) -> None:
     store(accounts, "ordb.dat", "bl.test\n")
     notes = accounts.json(*WORDS, "--to", "bob@in.test", "--auth", "bob@in.test")["notes"]
     assert notes == [
-        "without --dns these were not asked, as if they listed nothing: bl.test",
+        "without --dns these were not asked, as if they had nothing to say: bl.test",
         "bob@in.test has no password, so in truth it cannot authenticate",
     ]
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from genkan.config import Config
     from genkan.directory.accounts import Account
+    from genkan.dns.spf import SpfOutcome
     from genkan.policy.facts import Role, Scanning
     from genkan.record.entry import Decision
     from genkan.rules.mail_hosts import Lookup
@@ -102,6 +103,7 @@ class Client:
     chain: Chain
     facts: ConnectionFacts
     directory: Directory
+    hello: str = "client.test"
     transaction: TransactionFacts | None = None
     entry: TransactionEntry | None = None
 
@@ -110,6 +112,7 @@ class Client:
         blank = sender == BLANK
         path = None if blank or not sender else parse_mailbox(sender)
         facts = self.transaction = TransactionFacts(self.facts, 0.0, path, blank, parameters or MailParameters())
+        facts.hello_domain = self.hello
         verdict = settled(self.chain.mail.decide(facts))
         account = "" if self.facts.account is None else str(self.facts.account.address)
         self.entry = TransactionEntry(
@@ -117,6 +120,7 @@ class Client:
             "s",
             self.facts.client_address,
             self.facts.role,
+            hello=self.hello,
             account=account,
             auth_failed=self.facts.auth_failed,
             reverse_path=None if path is None else str(path),
@@ -202,6 +206,9 @@ class Site:
         """Octets in every mailbox."""
         self.listings: set[tuple[str, str]] = set()
         """Client addresses and hosts, each with the zone that lists it."""
+        self.spf_results: dict[tuple[str, str], SpfOutcome] = {}
+        """What SPF says, by client address and the mailbox, or the HELO domain for the null reverse-path."""
+        self.spf_asked: list[tuple[str, str]] = []
         self._documents: dict[tuple[str, str], StoredDocument] = {}
 
     def now(self) -> datetime:
@@ -249,6 +256,11 @@ class Site:
 
     def listed(self, client_address: str, zones: Sequence[str]) -> str | None:
         return next((zone for zone in zones if (client_address, zone) in self.listings), None)
+
+    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+        question = client_address, sender or hello_domain
+        self.spf_asked.append(question)
+        return self.spf_results.get(question, "none")
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         return [lookup for lookup in lookups if (lookup.host, lookup.zone) in self.listings]

@@ -144,11 +144,15 @@ def serving(config: Config, clock: StoppedClock | None = None) -> Iterator[Runni
 
 
 def configuration(home: Path, text: str = "", listeners: str = "") -> Config:
-    """A configuration in `home` with one smtp listener on a free port, unless `listeners` says otherwise."""
+    """A configuration in `home` with one smtp listener on a free port, unless `listeners` says otherwise.
+
+    SPF is off unless `text` has a setting of it, since nobody is to ask the real DNS about the clients of a test.
+    """
     home.mkdir(parents=True, exist_ok=True)
     listeners = listeners or '[[listener]]\naddress = "127.0.0.1:0"\nrole = "smtp"\n'
     file = home / "genkan.toml"
-    file.write_text(f'hostname = "mx.in.test"\n{text}\n{listeners}')
+    spf = "" if "spf." in text or "[spf]" in text else 'spf.mode = "off"\n'
+    file.write_text(f'hostname = "mx.in.test"\n{spf}{text}\n{listeners}')
     return parse_config(file.read_text(), file)
 
 

@@ -155,7 +155,7 @@ def _notes(config: Config, role: Role, account: Account | None, world: QuietWorl
     if all(listener.role != role for listener in config.listener):
         yield f"no listener has the role {role}"
     if world.unasked:
-        yield f"without --dns these were not asked, as if they listed nothing: {', '.join(world.unasked)}"
+        yield f"without --dns these were not asked, as if they had nothing to say: {', '.join(world.unasked)}"
     if account is not None and not account.can_authenticate:
         yield f"{account.address} has no password, so in truth it cannot authenticate"
     if config.limits.sessions or config.limits.sessions_per_client or config.limits.connections_per_client:

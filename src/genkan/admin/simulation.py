@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from genkan.config import Config
     from genkan.directory import Account, Directory
+    from genkan.dns.spf import SpfOutcome
     from genkan.policy.facts import Role
     from genkan.policy.handling import Handling, Holding
     from genkan.policy.world import World
@@ -251,6 +252,7 @@ class Simulation:
 
     async def _mail(self, event: events.MailRequested, exchange: Exchange) -> Reply:
         facts = TransactionFacts(self._connection, 0.0, event.reverse_path, event.blank, event.parameters)
+        facts.hello_domain = self._session.hello_domain
         verdict = await _awaited(self._chain.mail.decide(facts))
         _judged(exchange, verdict, facts)
         self._transaction = facts
@@ -360,6 +362,12 @@ class QuietWorld:
         self.unasked += zones
         return None
 
+    async def spf(self, _client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+        """See `World`. Where nothing depends on it, it is not missed."""
+        if self._config.spf.mode == "defer":
+            self.unasked.append(f"the SPF record of {sender.rpartition('@')[2] or hello_domain}")
+        return None
+
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`."""
         self.unasked += [f"{lookup.host} in {lookup.zone}" for lookup in lookups]
@@ -379,6 +387,10 @@ class AskingWorld(QuietWorld):
     def listed(self, client_address: str, zones: Sequence[str]) -> str | Awaitable[str | None] | None:
         """See `World`."""
         return self._outside.listed(client_address, zones)
+
+    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+        """See `World`."""
+        return await self._outside.spf(client_address, sender, hello_domain)
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`."""

@@ -45,6 +45,10 @@ CHECKS: Final[dict[str, Words]] = {
     "sender-trust": Words(
         "is the reverse-path the authenticated account's own", "送信元アドレスが認証したアカウント自身のものか"
     ),
+    "spf": Words(
+        "does the SPF record of the sender's domain permit this client",
+        "送信元ドメインの SPF レコードがこのクライアントを許可しているか",
+    ),
     "declared-size": Words("is the announced size within the limit", "宣言されたサイズが上限以内か"),
     # At RCPT.
     "recipient-number": Words("are the recipients within the limit", "宛先の数が上限以内か"),

@@ -92,7 +92,7 @@ class Directory:
         self._store.refresh()
 
     def renew(self) -> None:
-        """As `refresh`, but looks every 10 milliseconds at most: for questions that come by the thousand."""
+        """As `refresh`, but looks once a millisecond at most: for questions that come by the thousand."""
         self._store.renew()
 
     def new_cache(self) -> dict[Any, Any]:

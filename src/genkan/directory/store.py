@@ -23,7 +23,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_CACHED: Final = 65536  # entries of one cache
-RENEWAL: Final = 0.01  # seconds between two looks for changes, at least
+RENEWAL: Final = 0.001  # seconds between two looks for changes, at least
 
 
 class Store:
@@ -67,7 +67,7 @@ class Store:
             self._check_revision()
 
     def renew(self) -> None:
-        """As `refresh`, unless that was called within the last 10 milliseconds."""
+        """As `refresh`, unless that was called within the last millisecond."""
         now = time.monotonic()
         if now >= self._renew_at:
             self._renew_at = now + RENEWAL

@@ -142,49 +142,25 @@ class Connection(asyncio.Protocol):
     # The beginning.
 
     def _decided(self, entrance: Entrance) -> None:
-        admitted = entrance is Entrance.YES
+        self._admitted = entrance is Entrance.YES
+        door, house = self._door, self._door.house
         if self._closing:
-            if admitted:
-                self._door.admission.leave(self._client_address)
+            if self._admitted:
+                door.admission.leave(self._client_address)
             return
-        self._admitted = admitted
-        if not admitted:
-            self._not_admitted(entrance)
-            return
-        if self._door.stopping:
-            self._turn_away(Verdict("stopping", replies.SHUTTING_DOWN))
-            return
-        house = self._door.house
-        house.product_logs.connected(self._client_address, port_of(self._transport))
         try:
-            house.directory.refresh()
-            verdict = house.chain.connect.decide(self._reception.facts)
-            if isinstance(verdict, Verdict):
-                self._turn_away(verdict)
-                return
+            verdict = door.refusal(entrance, self._client_address)
+            if verdict is None:
+                house.product_logs.connected(self._client_address, port_of(self._transport))
+                house.directory.renew()
+                answer = house.chain.connect.decide(self._reception.facts)
+                if answer is not None and not isinstance(answer, Verdict):
+                    self._start(self._decide_later(answer))
+                    return
+                verdict = answer
+            self._greet() if verdict is None else self._turn_away(verdict)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
-            return
-        if verdict is not None:
-            self._start(self._decide_later(verdict))
-            return
-        self._greet()
-
-    def _not_admitted(self, entrance: Entrance) -> None:
-        house = self._door.house
-        if entrance is Entrance.FULL:
-            self._turn_away(Verdict("sessions", replies.TOO_MANY_SESSIONS))
-            return
-        now, duration = house.clock.now(), house.rules.connection_lockout
-        try:
-            locked = house.directory.locks.lock_for_rate(self._client_address, now, duration)
-        except Exception as error:  # noqa: BLE001
-            self._fail(error)
-            return
-        if locked:
-            self._turn_away(Verdict("connection-rate", None, detail=f"too many connections, locked for {duration}"))
-        else:  # loopback, or one who has authenticated lately
-            self._turn_away(Verdict("connection-rate", replies.TOO_MANY_SESSIONS))
 
     async def _decide_later(self, answer: Awaitable[Verdict | None]) -> None:
         verdict = await answer

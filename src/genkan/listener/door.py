@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genkan.listener.admission import Entrance
+from genkan.policy.verdict import Verdict
+from genkan.smtp import replies
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
@@ -48,6 +51,18 @@ class Door:
         self.house = house
         self._rules = rules
         self._without_cram_md5 = rules.without("CRAM-MD5")
+
+    def refusal(self, entrance: Entrance, client_address: str) -> Verdict | None:
+        """Why a client may not come in, whoever it is; one that comes too often is locked. Raises `StorageError`."""
+        if entrance is Entrance.FULL:
+            return Verdict("sessions", replies.TOO_MANY_SESSIONS)
+        if entrance is Entrance.TOO_OFTEN:
+            now, duration = self.house.clock.now(), self.house.rules.connection_lockout
+            if self.house.directory.locks.lock_for_rate(client_address, now, duration):
+                return Verdict("connection-rate", None, detail=f"too many connections, locked for {duration}")
+            # Loopback, or one who has authenticated lately, is not locked.
+            return Verdict("connection-rate", replies.TOO_MANY_SESSIONS)
+        return Verdict("stopping", replies.SHUTTING_DOWN) if self.stopping else None
 
     def rules_now(self) -> SessionRules:
         """The rules for a new connection.

@@ -86,6 +86,7 @@ class Reception:
         house = self._house
         house.directory.renew()
         facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
+        facts.hello_domain = self._session.hello_domain
         verdict = house.chain.mail.decide(facts)
         if verdict is None or isinstance(verdict, Verdict):
             return self._mail_decided(facts, verdict)

@@ -19,6 +19,7 @@ from genkan.policy.filter import ContentFilter, VirusScan
 from genkan.policy.recipient import Destined, KnownRecipient, ListSender, MailboxQuota, RecipientNumber
 from genkan.policy.relay import AccountClientRules, ClientRules, Relay
 from genkan.policy.sender import AuthenticatedSender, FromFieldTrust, LocalSender, SenderTrust
+from genkan.policy.spf import SpfCheck
 from genkan.policy.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Chain:
             LocalSender(directory),
             AuthenticatedSender(auth, config.replies),
             SenderTrust(auth.sender_trust),
+            SpfCheck(config.spf, rulebook, world),
             DeclaredSize(limits.message_size),
         )
         self.rcpt: Stage[RcptFacts] = Stage(

@@ -87,7 +87,7 @@ class BlockLists:
     def check(self, connection: ConnectionFacts) -> Verdict | Awaitable[Verdict | None] | None:
         """Refuse a listed client."""
         rules = self._rulebook.ordb()
-        if not rules.zones or self._is_trusted(connection.client_address):
+        if not rules.zones or is_trusted(self._rulebook, connection.client_address):
             return None
         answer = self._world.listed(connection.client_address, [zone.name for zone in rules.zones])
         if answer is None or isinstance(answer, str):
@@ -109,10 +109,12 @@ class BlockLists:
         detail = f"{connection.client_address} is listed in {zone.name}"
         return Verdict(self.name, replies.CLIENT_LISTED, {"client_address": connection.client_address}, detail, rule)
 
-    def _is_trusted(self, client_address: str) -> bool:
-        if ip_address(client_address).is_loopback:
-            return True
-        match = self._rulebook.effect().match_client(client_address)
-        if match is None or match.rule.subject == EVERY_CLIENT:
-            return False
-        return match.action in (EffectAction.TRUE, EffectAction.DEFAULT, EffectAction.ONLY)
+
+def is_trusted(rulebook: Rulebook, client_address: str) -> bool:
+    """Whether nobody need be asked about a client: loopback, and whom effect.dat names in a line that trusts it."""
+    if ip_address(client_address).is_loopback:
+        return True
+    match = rulebook.effect().match_client(client_address)
+    if match is None or match.rule.subject == EVERY_CLIENT:
+        return False
+    return match.action in (EffectAction.TRUE, EffectAction.DEFAULT, EffectAction.ONLY)

@@ -61,6 +61,7 @@ class TransactionFacts:
     reverse_path: Mailbox | None
     blank: bool
     parameters: MailParameters
+    hello_domain: str = ""
     action: EffectAction | None = None
     client_has_rule: bool = False
     sender_is_local: bool = False

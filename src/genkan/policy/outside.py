@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from genkan.dns.blocklists import UNKNOWN, host_listed, listed, listed_now
+from genkan.dns.spf import spf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from genkan.clock import Clock
     from genkan.directory.accounts import Account
     from genkan.dns.resolver import Resolver
+    from genkan.dns.spf import SpfOutcome
     from genkan.rules.mail_hosts import Lookup
 
 
@@ -42,6 +44,10 @@ class Outside:
         resolver = self._resolver("")
         known = listed_now(resolver, client_address, zones)
         return listed(resolver, client_address, zones) if known is UNKNOWN else known
+
+    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome:
+        """See `World`."""
+        return (await spf(self._resolver(""), client_address, sender, hello_domain)).result
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`. All are asked at once."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from genkan.dns.spf import outcome_of
 from genkan.message.content import HeaderScan
 from genkan.message.header import HeaderFields
 from genkan.policy.chain import Chain
@@ -20,6 +21,7 @@ from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, Transa
 from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
 from genkan.policy.recipient import USED, add_recipients
+from genkan.policy.spf import SPF
 from genkan.policy.verdict import Verdict
 from genkan.record.entry import Decision, cut
 from genkan.rules.mail_match import MailText
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from genkan.config import Config
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
+    from genkan.dns.spf import SpfOutcome
     from genkan.policy.facts import Role
     from genkan.policy.rulebook import Rulebook
     from genkan.record.entry import ConnectionEntry, ContentEntry, Fact, RcptEntry, Rule, Stage, TransactionEntry
@@ -72,7 +75,7 @@ class Replay:
     def __init__(self, config: Config, directory: Directory, rulebook: Rulebook) -> None:
         """Settings and directory are those of today."""
         self._directory = directory
-        self._world = _RecordedWorld()
+        self._world = _RecordedWorld(spf_decides=config.spf.mode == "defer")
         self.chain = Chain(config, directory, rulebook, self._world)
 
     def connection(self, entry: ConnectionEntry) -> Outcome:
@@ -108,6 +111,7 @@ class Replay:
             None if entry.reverse_path is None else _mailbox(entry.reverse_path),
             entry.blank,
             MailParameters(size=entry.declared, body=entry.body, smtputf8=entry.smtputf8),
+            entry.hello,
         )
 
     def _rcpt(self, transaction: TransactionFacts, entry: RcptEntry) -> Outcome:
@@ -192,7 +196,8 @@ def is_cut(entry: ContentEntry) -> bool:
 class _RecordedWorld:
     """See `World`: all answers come from an entry's facts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, spf_decides: bool) -> None:
+        self._spf_decides = spf_decides
         self._facts: Mapping[str, Fact] = {}
         self._now = datetime.fromtimestamp(0, UTC)
         self.unknown = False
@@ -218,6 +223,11 @@ class _RecordedWorld:
             return str(zone)
         self.unknown |= zone != ""  # nobody asked, or one list had a yes and the others were not heard
         return None
+
+    async def spf(self, _client_address: str, _sender: str, _hello_domain: str) -> SpfOutcome | None:
+        result = outcome_of(self._facts.get(SPF))
+        self.unknown |= self._spf_decides and result is None
+        return result
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         listed = str(self._facts.get(LISTED, "")).split()

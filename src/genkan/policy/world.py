@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from genkan.directory.accounts import Account
+    from genkan.dns.spf import SpfOutcome
     from genkan.rules.mail_hosts import Lookup
 
 
@@ -26,6 +27,10 @@ class World(Protocol):
 
     def listed(self, client_address: str, zones: Sequence[str]) -> str | Awaitable[str | None] | None:
         """The first of these DNS block lists that lists the client; at once when the answers are known."""
+        ...
+
+    def spf(self, client_address: str, sender: str, hello_domain: str) -> Awaitable[SpfOutcome | None]:
+        """What SPF says of the client; `sender` is a mailbox without quoting, or "". `None` when nobody is asked."""
         ...
 
     def hosts_listed(self, lookups: Sequence[Lookup]) -> Awaitable[Collection[Lookup]]:
