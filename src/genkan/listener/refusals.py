@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.directory.directory import Directory
 from genkan.directory.errors import DirectoryError, InvalidValue
+from genkan.rules.clients import client_of, is_loopback
 from genkan.rules.effect import SHIPPED, append_refusals
 from genkan.storage.engine import StorageError
 
@@ -44,7 +45,9 @@ class ClientRefusals:
         self._closing = threading.Event()
 
     def refuse(self, client_address: str) -> None:
-        """Refuse a client from now on."""
+        """Refuse a client from now on, unless it is loopback."""
+        if is_loopback(client_of(client_address)):
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="refusals", daemon=True)
             self._thread.start()
