@@ -150,11 +150,19 @@ def test_what_the_service_works_on_was_handed_over(incoming: Path, ending: str) 
     assert list(files_in(incoming)) == [f"B0000000007{ending}"]
 
 
+def test_a_second_name_that_a_crash_left_goes_with_the_next_attempt(incoming: Path) -> None:
+    one = item(incoming)
+    assert hand_off(one) == [Delivered()]
+    (incoming / f"{file_stem(one)}.GNM").hardlink_to(incoming / f"{file_stem(one)}.MSG")
+    before = files_in(incoming)
+    assert hand_off(again(one)) == [Delivered()]
+    assert files_in(incoming) == {name: octets for name, octets in before.items() if not name.endswith(".GNM")}
+
+
 def test_unfinished_files_of_an_attempt_before_are_replaced(incoming: Path) -> None:
     (incoming / "B0000000007.GNM").write_bytes(b"half")
     (incoming / "B0000000007.MSG").write_bytes(b"".join(CONTENT))
     assert hand_off(again(item(incoming))) == [Delivered()]
-    (incoming / "B0000000007.GNM").unlink(missing_ok=True)
     assert list(files_in(incoming)) == ["B0000000007.MSG", "B0000000007.RCP"]
 
 

@@ -156,7 +156,7 @@ def test_others_are_greeted_while_hostile_content_is_read(make_site: MakeSite, k
         done.wait(0.002)
     thread.join()
     assert [reply[:3] for reply in replies] == ["250"]
-    assert slowest < 1.0, f"{slowest:.1f} s"  # far more than it takes, for other programs may be busy here
+    assert slowest < 3.0, f"{slowest:.1f} s"  # far more than it takes, for other programs may be busy here
     assert site.terminate() == 0
 
 

@@ -130,8 +130,7 @@ class _Pair:
     def write(self, ending: str, chunks: Iterable[bytes]) -> int:
         """Write an unfinished file and wait for the disk; the number of octets."""
         path = self.path(_UNFINISHED[ending])
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()  # left by an attempt that a crash ended
+        path.unlink(missing_ok=True)
         descriptor = os.open(path, _CREATE, 0o660)
         self._unfinished.add(ending)
         written = 0
@@ -165,6 +164,11 @@ class _Pair:
             reason = str(getattr(error, "strerror", None) or error)
         self.outcome = Deferred(f"hand-off to {self.item.folder} stopped: {reason}")
 
+    def clear(self) -> None:
+        """Take away what an attempt that a crash ended has left unfinished, be it a second name of a finished file."""
+        for ending in _UNFINISHED.values():
+            self.path(ending).unlink(missing_ok=True)
+
     def discard(self) -> None:
         """Leave nothing unfinished; what cannot be removed now, the next attempt replaces."""
         for ending in self._unfinished:
@@ -186,6 +190,7 @@ def _look_before(pair: _Pair) -> None:
     """Find what earlier attempts handed over, as long as the service has not taken it away."""
     if pair.item.first_attempt:
         return
+    pair.clear()
     handed = set(_handed_over(pair.item))
     left = tuple(recipient for recipient in pair.item.recipients if recipient[1].folded() not in handed)
     if not left or any(os.path.lexists(pair.path(ending)) for ending in _IN_WORK):
