@@ -30,6 +30,7 @@ from genkan.maillog import LogStream, MailLog
 from genkan.message.notice import NoticeLinks
 from genkan.policy.chain import Chain
 from genkan.policy.outside import Outside
+from genkan.policy.replay import Replay
 from genkan.policy.rulebook import Rulebook
 from genkan.product_logs import DayLog, ProductLogs
 from genkan.record.files import FOLDER as RECORD
@@ -95,7 +96,9 @@ class Worker:
         self._product_logs = self._open_product_logs()
         self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
         self._recorder = self._open_record()
-        self._rulebook = Rulebook(self.directory.documents.current, self.directory.new_cache(), self._rules_parsed)
+        documents = self.directory.documents
+        self._rulebook = Rulebook(documents.current, self.directory.new_cache(), self._rules_parsed)
+        self._rulebook_on_trial = Rulebook(documents.on_trial, self.directory.new_cache())
         self.message_ids = MessageIds(self._take_block, loop)
         self.message_ids.prepare()
         self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
@@ -145,7 +148,7 @@ class Worker:
             wordbook=Wordbook(config.replies),
             directory=self.directory,
             chain=Chain(config, self.directory, self._rulebook, outside),
-            trials=Trials(config, self.directory, self.log),
+            trials=self._trials(config),
             spool=self._spools[0],
             message_ids=self.message_ids,
             log=self.log,
@@ -159,6 +162,11 @@ class Worker:
             refuse_client=self._refusals.refuse,
             links=self._links if config.approval.url else None,
         )
+
+    def _trials(self, config: Config) -> Trials:
+        in_force = Replay(config, self.directory, self._rulebook)
+        on_trial = Replay(config, self.directory, self._rulebook_on_trial)
+        return Trials(self.directory.documents, in_force, on_trial, self.log)
 
     def _open_record(self) -> Recorder | None:
         record = self.config.record

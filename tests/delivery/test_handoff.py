@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import genkan
 from genkan.delivery.handoff import HandOff, envelope_octets, file_stem, hand_off_batch, hand_off_leased
 from genkan.delivery.outcome import Deferred, Delivered
 from genkan.message.envelope import Envelope, Recipient
 from genkan.smtp.address import Mailbox, parse_mailbox
 from genkan.spool.queue import Leased
+from tests.support.programs import run_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,11 +199,8 @@ assert [type(one).__name__ for one in hand_off(item(folder))] == ["Delivered"]
 
 def crash_at(line: int, incoming: Path) -> bool:
     """Whether the process came to that many lines of the hand-off, where it dies."""
-    root = Path(genkan.__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
-    done = subprocess.run(
-        [sys.executable, "-c", CRASH, str(line), str(incoming)], env=environment, cwd=root, check=False
-    )
+    done = run_python("-c", CRASH, str(line), incoming)
+    assert done.stderr == ""
     return done.returncode == 9
 
 

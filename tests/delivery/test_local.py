@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import genkan
 from genkan.delivery.local import LocalDelivery, deliver_batch, file_name, maildir_path
 from genkan.delivery.outcome import Deferred, Delivered
 from genkan.smtp.address import Mailbox
+from tests.support.programs import crashes_survived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,17 +178,7 @@ def test_another_recipients_copy_does_not_count_as_delivered(maildir: Path) -> N
 
 
 def test_a_crash_at_any_line_neither_loses_nor_doubles_a_message(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("crash_at_each_line.py")
-    paths = [str(Path(genkan.__path__[0]).parent), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, program, tmp_path],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert int(done.stdout) > 100
+    assert crashes_survived(Path(__file__).with_name("crash_at_each_line.py"), tmp_path) > 100
 
 
 def test_one_bad_recipient_does_not_hurt_the_others(maildir: Path, tmp_path: Path) -> None:

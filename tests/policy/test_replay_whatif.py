@@ -24,6 +24,7 @@ from genkan.policy.replay import (
     recorded,
     recorded_greeting,
 )
+from genkan.policy.rulebook import Rulebook
 from genkan.record.entry import ConnectionEntry, ContentEntry, Decision, RcptEntry, Shadow, TransactionEntry
 from genkan.rules.mail_match import MailText
 from tests.record.entries import anything, connection, transaction
@@ -65,6 +66,15 @@ def config(tmp_path: Path) -> Config:
 
 def replay_of(config: Config, site: Site) -> Replay:
     return Replay(config, site.directory, site.rulebook())
+
+
+def trials_of(config: Config, site: Site, log: MailLog = LOG) -> Trials:
+    documents, directory = site.directory.documents, site.directory
+    in_force, on_trial = (
+        Replay(config, directory, Rulebook(source, directory.new_cache()))
+        for source in (documents.current, documents.on_trial)
+    )
+    return Trials(documents, in_force, on_trial, log)
 
 
 def replayed_content(config: Config, site: Site, content: ContentEntry, **changes: Any) -> Outcome:
@@ -226,7 +236,7 @@ def test_a_block_list_that_was_not_heard_is_unknown(
 
 
 def test_without_a_shadow_nothing_is_noted(config: Config, site: Site) -> None:
-    trials, entry, came = Trials(config, site.directory, LOG), transaction(), connection()
+    trials, entry, came = trials_of(config, site), transaction(), connection()
     trials.judge(entry, None)
     trials.judge_connection(came)
     assert (entry.shadow, came.shadow) == ([], [])
@@ -249,7 +259,7 @@ def on_trial(site: Site) -> Iterator[Site]:
 
 
 def test_a_trial_notes_where_the_shadows_say_something_else(config: Config, on_trial: Site) -> None:
-    trials = Trials(config, on_trial.directory, LOG)
+    trials = trials_of(config, on_trial)
     entry, came = transaction(reverse_path="a@example.org"), connection(client="192.0.2.66")
     trials.judge(entry, None)
     trials.judge_connection(came)
@@ -262,7 +272,7 @@ def test_a_trial_notes_where_the_shadows_say_something_else(config: Config, on_t
 
 
 def test_a_trial_sees_the_text_where_there_is_one(config: Config, on_trial: Site) -> None:
-    trials, entry = Trials(config, on_trial.directory, LOG), transaction()
+    trials, entry = trials_of(config, on_trial), transaction()
     replay = replay_of(config, on_trial)
     assert trials.reads_text(replay.facts_of(entry))
     trials.judge(entry, None)
@@ -275,7 +285,7 @@ def test_a_trial_sees_the_text_where_there_is_one(config: Config, on_trial: Site
 
 def test_who_was_not_judged_at_the_greeting_is_not_on_trial(config: Config, on_trial: Site) -> None:
     came = connection(client="192.0.2.66", decision=Decision("TOO_MANY_SESSIONS", "sessions"))
-    Trials(config, on_trial.directory, LOG).judge_connection(came)
+    trials_of(config, on_trial).judge_connection(came)
     assert came.shadow == []
 
 
@@ -285,6 +295,7 @@ def test_no_entry_makes_a_trial_fail(config: Config, on_trial: Site, entry: Tran
     entry = replace(entry, client=client)
     failures = config.home / "failures"
     with failures.open("wb") as file:
-        Trials(config, on_trial.directory, MailLog(LogStream(file.fileno()), StoppedClock())).judge(entry, None)
+        log = MailLog(LogStream(file.fileno()), StoppedClock())
+        trials_of(config, on_trial, log).judge(entry, None)
     assert failures.read_bytes() == b""
     assert all(isinstance(shadow, Shadow) for shadow in entry.shadow)

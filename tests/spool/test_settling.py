@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-import genkan
 from genkan.spool.hold import Decision
 from genkan.spool.queue import Finished
 from genkan.spool.reading import find_message, list_held, list_queued
@@ -21,6 +17,7 @@ from genkan.spool.settling import MOST_SETTLED, Settled
 from genkan.spool.spool import SpoolLimits
 from genkan.storage.engine import StorageCorrupt
 from tests.spool.holding import DEADLINE, accept_held, decide_about, hold_for, settle
+from tests.support.programs import crashes_survived
 from tests.support.spools import ACCEPTED, ANN, BOB, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
@@ -228,14 +225,4 @@ def test_a_damaged_hold_is_an_error_of_the_listing_and_holds_up_nothing(opened: 
 
 
 def test_a_crash_at_any_line_neither_loses_held_mail_nor_lets_it_go_undecided(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("crash_while_holding.py")
-    paths = [str(Path(genkan.__path__[0]).parent), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, program, tmp_path],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert int(done.stdout) > 100
+    assert crashes_survived(Path(__file__).with_name("crash_while_holding.py"), tmp_path) > 100

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import genkan
 from genkan.smtp.address import Mailbox
 from genkan.spool.queue import Finished
 from genkan.spool.spool import Spool, SpoolLimits
 from genkan.storage.engine import StorageCorrupt, StorageError
 from genkan.storage.lock import FolderInUse
+from tests.support.programs import crashes_survived
 from tests.support.spools import ANN, BOB, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
@@ -304,17 +302,7 @@ def run_steps(opened: SpoolOnLoop, steps: list[Step], accepted: dict[int, int], 
 
 
 def test_a_crash_at_any_line_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("crash_at_each_line.py")
-    paths = [str(Path(genkan.__path__[0]).parent), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, program, tmp_path],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert int(done.stdout) > 100
+    assert crashes_survived(Path(__file__).with_name("crash_at_each_line.py"), tmp_path) > 100
 
 
 def test_an_address_of_any_kind_survives_the_spool(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from genkan.config import parse_config
 from genkan.directory import Directory
 from genkan.directory.documents import StoredDocument
-from genkan.listener.journal import decision_of
 from genkan.message.content import HeaderScan
 from genkan.message.mime import TextReader
 from genkan.policy.chain import Chain
@@ -24,7 +23,7 @@ from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, Transa
 from genkan.policy.handling import Handlings
 from genkan.policy.recipient import add_recipients
 from genkan.policy.rulebook import Rulebook
-from genkan.policy.verdict import Verdict
+from genkan.policy.verdict import Verdict, decision_of
 from genkan.record.entry import ContentEntry, RcptEntry, TransactionEntry
 from genkan.rules.mail_match import MailText
 from genkan.smtp.address import Mailbox, parse_mailbox
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from genkan.directory.accounts import Account
     from genkan.dns.spf import SpfOutcome
     from genkan.policy.facts import Role, Scanning
-    from genkan.record.entry import Decision
     from genkan.rules.mail_hosts import Lookup
     from genkan.smtp.maildata import Fault
 
@@ -84,11 +82,6 @@ def outcome(answer: Verdict | Awaitable[Verdict | None] | None) -> str:
     return CUT_OFF if verdict.row is None else verdict.row.name
 
 
-def decided(verdict: Verdict | None) -> Decision | None:
-    """An answer of the checks as the record notes it."""
-    return None if verdict is None else decision_of(verdict)
-
-
 async def _wait_for(answer: Awaitable[Verdict | None]) -> Verdict | None:
     return await answer
 
@@ -111,8 +104,9 @@ class Client:
         """Begin a transaction."""
         blank = sender == BLANK
         path = None if blank or not sender else parse_mailbox(sender)
-        facts = self.transaction = TransactionFacts(self.facts, 0.0, path, blank, parameters or MailParameters())
-        facts.hello_domain = self.hello
+        facts = self.transaction = TransactionFacts(
+            self.facts, 0.0, path, blank, parameters or MailParameters(), self.hello
+        )
         verdict = settled(self.chain.mail.decide(facts))
         account = "" if self.facts.account is None else str(self.facts.account.address)
         self.entry = TransactionEntry(
@@ -126,7 +120,7 @@ class Client:
             reverse_path=None if path is None else str(path),
             blank=blank,
             declared=facts.parameters.size,
-            decision=decided(verdict),
+            decision=decision_of(verdict),
             rules=facts.rules,
             facts=facts.facts,
         )
@@ -144,7 +138,7 @@ class Client:
         rcpt = RcptFacts(self.transaction, parse_mailbox(recipient), NO_RCPT_PARAMETERS)
         verdict = settled(self.chain.rcpt.decide(rcpt))
         mailbox = "" if rcpt.mailbox is None else str(rcpt.mailbox)
-        self.entry.add_rcpt(RcptEntry(str(rcpt.forward_path), mailbox, decided(verdict), rcpt.rules, rcpt.facts))
+        self.entry.add_rcpt(RcptEntry(str(rcpt.forward_path), mailbox, decision_of(verdict), rcpt.rules, rcpt.facts))
         if verdict is None:
             add_recipients(rcpt, self.directory)
         return outcome(verdict), rcpt
@@ -179,7 +173,7 @@ class Client:
             fault="" if fault is None else fault.name,
             received=header.received,
             header=header.start.decode("latin-1"),
-            decision=decided(verdict),
+            decision=decision_of(verdict),
             rules=facts.rules,
             actions=facts.handlings.said(),
             facts=facts.facts,

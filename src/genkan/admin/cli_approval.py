@@ -13,7 +13,7 @@ from genkan.admin.invocation import ADDRESS, Invocation, pass_invocation
 from genkan.admin.output import Output, moment_text, plain, table, with_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from genkan.directory import AuditEntry
     from genkan.smtp.address import Mailbox
@@ -61,10 +61,15 @@ def _warning_lines(message: QueuedMessage) -> Iterator[str]:
         yield from (f"    {line}" for line in message.held.hold.warning.split("\n"))
 
 
+def _with_decision(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the messages that it decides about, who decides so, and why."""
+    command = click.option("--comment", default="", metavar="TEXT", help="Why, for the audit trail.")(command)
+    command = click.option("--by", type=ADDRESS, help="The approver who decided so; without it, you.")(command)
+    return click.argument("message_ids", metavar="ID...", nargs=-1, required=True)(command)
+
+
 @approval.command("approve")
-@click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--by", type=ADDRESS, help="The approver who decided so; without it, you.")
-@click.option("--comment", default="", metavar="TEXT", help="Why, for the audit trail.")
+@_with_decision
 @pass_invocation
 @with_json
 def approval_approve(invocation: Invocation, message_ids: tuple[str, ...], by: Mailbox | None, comment: str) -> Output:
@@ -73,9 +78,7 @@ def approval_approve(invocation: Invocation, message_ids: tuple[str, ...], by: M
 
 
 @approval.command("reject")
-@click.argument("message_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--by", type=ADDRESS, help="The approver who decided so; without it, you.")
-@click.option("--comment", default="", metavar="TEXT", help="Why, for the audit trail.")
+@_with_decision
 @pass_invocation
 @with_json
 def approval_reject(invocation: Invocation, message_ids: tuple[str, ...], by: Mailbox | None, comment: str) -> Output:

@@ -251,8 +251,8 @@ class Simulation:
         return reply
 
     async def _mail(self, event: events.MailRequested, exchange: Exchange) -> Reply:
-        facts = TransactionFacts(self._connection, 0.0, event.reverse_path, event.blank, event.parameters)
-        facts.hello_domain = self._session.hello_domain
+        path, hello_domain = event.reverse_path, self._session.hello_domain
+        facts = TransactionFacts(self._connection, 0.0, path, event.blank, event.parameters, hello_domain)
         verdict = await _awaited(self._chain.mail.decide(facts))
         _judged(exchange, verdict, facts)
         self._transaction = facts

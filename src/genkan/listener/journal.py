@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genkan.policy.verdict import decision_of
 from genkan.record.entry import (
     AuthEntry,
     ConnectionEntry,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 class Journal:
     """The record of one session."""
 
+    __slots__ = ("_connection", "_content", "_house", "_recorder", "_transaction", "session_id")
+
     def __init__(self, house: House, recorder: Recorder, facts: ConnectionFacts) -> None:
         """Begin with the connection."""
         self._house = house
@@ -42,7 +45,7 @@ class Journal:
     def greeted(self, facts: ConnectionFacts, verdict: Verdict | None) -> None:
         """What was decided before the greeting."""
         entry = self._connection
-        entry.decision = None if verdict is None else decision_of(verdict)
+        entry.decision = decision_of(verdict)
         entry.rules, entry.facts = facts.rules, facts.facts
 
     def refused(self, line: str, reply: str) -> None:
@@ -57,8 +60,7 @@ class Journal:
 
     def authenticated(self, mechanism: str, login: str, verdict: Verdict | None) -> None:
         """An AUTH has ended."""
-        decision = None if verdict is None else decision_of(verdict)
-        self._connection.add_auth(AuthEntry(mechanism, cut(login), decision))
+        self._connection.add_auth(AuthEntry(mechanism, cut(login), decision_of(verdict)))
 
     def closed(self, session: Session, facts: ConnectionFacts, reason: str, seconds: float) -> None:
         """The connection is over, and no transaction is open any more."""
@@ -104,8 +106,8 @@ class Journal:
         """RCPT was answered."""
         if self._transaction is not None:
             mailbox = "" if facts.mailbox is None else str(facts.mailbox)
-            decision = None if verdict is None else decision_of(verdict)
-            self._transaction.add_rcpt(RcptEntry(str(facts.forward_path), mailbox, decision, facts.rules, facts.facts))
+            entry = RcptEntry(str(facts.forward_path), mailbox, decision_of(verdict), facts.rules, facts.facts)
+            self._transaction.add_rcpt(entry)
 
     def content(self, facts: ContentFacts, message_id: str, verdict: Verdict | None) -> None:
         """The content was judged."""
@@ -120,7 +122,7 @@ class Journal:
             received=header.received,
             from_field=cut(header.from_field.decode("utf-8", "replace")),
             header=header.start.decode("latin-1"),
-            decision=None if verdict is None else decision_of(verdict),
+            decision=decision_of(verdict),
             rules=facts.rules,
             actions=facts.handlings.said(),
             facts=facts.facts,
@@ -138,9 +140,3 @@ class Journal:
         self._connection.messages += end == "accepted"
         self._house.trials.judge(transaction, None if content is None else content.text)
         self._recorder.write(transaction)
-
-
-def decision_of(verdict: Verdict) -> Decision:
-    """A verdict as the record notes it."""
-    reply = "" if verdict.row is None else verdict.row.name
-    return Decision(reply, verdict.check, cut(verdict.detail), verdict.rule, verdict.fields)

@@ -85,8 +85,8 @@ class Reception:
         """May this reverse-path send?"""
         house = self._house
         house.directory.renew()
-        facts = TransactionFacts(self.facts, house.clock.monotonic(), event.reverse_path, event.blank, event.parameters)
-        facts.hello_domain = self._session.hello_domain
+        begun, hello_domain = house.clock.monotonic(), self._session.hello_domain
+        facts = TransactionFacts(self.facts, begun, event.reverse_path, event.blank, event.parameters, hello_domain)
         verdict = house.chain.mail.decide(facts)
         if verdict is None or isinstance(verdict, Verdict):
             return self._mail_decided(facts, verdict)

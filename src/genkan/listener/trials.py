@@ -10,19 +10,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from genkan.policy.replay import Replay, differences, recorded_greeting
-from genkan.policy.rulebook import Rulebook
+from genkan.policy.replay import differences, recorded_greeting
 from genkan.record.entry import Shadow
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
-    from genkan.config import Config
-    from genkan.directory.accounts import Account
-    from genkan.directory.directory import Directory
-    from genkan.directory.documents import StoredDocument
+    from genkan.directory.documents import Documents
     from genkan.maillog import MailLog
     from genkan.policy.facts import TransactionFacts
-    from genkan.policy.replay import Outcome
+    from genkan.policy.replay import Outcome, Replay
     from genkan.record.entry import ConnectionEntry, TransactionEntry
     from genkan.rules.mail_match import MailText
 
@@ -30,12 +26,12 @@ if TYPE_CHECKING:
 class Trials:
     """Judges what has just been decided once more, by the documents on trial; costs nothing while there is none."""
 
-    def __init__(self, config: Config, directory: Directory, log: MailLog) -> None:
-        """Settings and directory are those in force."""
+    def __init__(self, documents: Documents, in_force: Replay, on_trial: Replay, log: MailLog) -> None:
+        """The one replay goes by the current documents, the other one by those on trial."""
+        self._documents = documents
+        self._in_force = in_force
+        self._on_trial = on_trial
         self._log = log
-        self._documents = directory.documents
-        self._in_force = Replay(config, directory, Rulebook(self._documents.current, directory.new_cache()))
-        self._on_trial = Replay(config, directory, Rulebook(self._current, directory.new_cache()))
 
     def reads_text(self, transaction: TransactionFacts) -> bool:
         """Whether a document on trial wants to look at the text of this transaction's content."""
@@ -64,9 +60,6 @@ class Trials:
     def _tell(self, session: str, error: Exception) -> None:
         if not isinstance(error, StorageError):  # what is wrong with the storage is told by those who need it
             self._log.failure(session, error)
-
-    def _current(self, name: str, account: Account | None) -> StoredDocument | None:
-        return self._documents.shadow(name, account) or self._documents.current(name, account)
 
 
 def _shadows(in_force: list[Outcome], on_trial: list[Outcome]) -> list[Shadow]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.policy.rulebook import met
 from genkan.policy.verdict import Verdict
-from genkan.rules.clients import EVERY_CLIENT
 from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 
@@ -115,6 +114,6 @@ def is_trusted(rulebook: Rulebook, client_address: str) -> bool:
     if ip_address(client_address).is_loopback:
         return True
     match = rulebook.effect().match_client(client_address)
-    if match is None or match.rule.subject == EVERY_CLIENT:
+    if match is None or not match.rule.names_client:
         return False
     return match.action in (EffectAction.TRUE, EffectAction.DEFAULT, EffectAction.ONLY)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genkan.message.envelope import Recipient
     from genkan.policy.handling import Handlings
     from genkan.record.entry import Fact, Rule
-    from genkan.rules.effect import EffectAction
+    from genkan.rules.effect import EffectAction, EffectMatch
     from genkan.rules.mail_match import MailText
     from genkan.scanner.clamd import ScanResult
     from genkan.smtp.address import Mailbox
@@ -52,8 +52,7 @@ class ConnectionFacts:
 class TransactionFacts:
     """A mail transaction as far as it has come; `recipients` are the accepted ones, no two alike.
 
-    `action` is what effect.dat allows to the client or the reverse-path, `None` where it says nothing; `client_has_rule`
-    says that its line is about this client, not about everybody.
+    `effect` is what effect.dat says of the client or the reverse-path, once a check has looked; `None` where it says nothing.
     """
 
     connection: ConnectionFacts
@@ -62,8 +61,7 @@ class TransactionFacts:
     blank: bool
     parameters: MailParameters
     hello_domain: str = ""
-    action: EffectAction | None = None
-    client_has_rule: bool = False
+    effect: EffectMatch | None = None
     sender_is_local: bool = False
     sender_account: Account | None = None
     recipients: dict[Mailbox, Recipient] = field(default_factory=dict)
@@ -72,6 +70,11 @@ class TransactionFacts:
     rcpt_count: int = 0
     rules: list[Rule] = field(default_factory=list)
     facts: dict[str, Fact] = field(default_factory=dict)
+
+    @property
+    def action(self) -> EffectAction | None:
+        """What effect.dat allows."""
+        return None if self.effect is None else self.effect.action
 
 
 @dataclass(slots=True)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from genkan.policy.rulebook import met
 from genkan.policy.verdict import Verdict
-from genkan.rules.clients import EVERY_CLIENT, ClientPattern
 from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 
@@ -43,9 +42,7 @@ class ClientRules:
             return Verdict(self.name, replies.SENDER_FORBIDDEN, detail="no path at all") if transaction.blank else None
         rule = met(match.rule.origin, match.rule)
         transaction.rules.append(rule)
-        transaction.action = match.action
-        subject = match.rule.subject
-        transaction.client_has_rule = isinstance(subject, ClientPattern) and subject != EVERY_CLIENT
+        transaction.effect = match
         if match.action is not EffectAction.FALSE:
             return None
         return Verdict(self.name, replies.SENDER_FORBIDDEN, rule=rule, detail=f"{rule.text} matches")
@@ -64,7 +61,8 @@ class Relay:
         reason = _why_not(transaction)
         if not reason:
             return None
-        rule = transaction.rules[0] if transaction.rules else None
+        effect = transaction.effect
+        rule = None if effect is None else met(effect.rule.origin, effect.rule)
         return Verdict(self.name, replies.RELAY_DENIED, {"forward_path": str(rcpt.forward_path)}, reason, rule)
 
 

@@ -22,8 +22,7 @@ from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
 from genkan.policy.recipient import USED, add_recipients
 from genkan.policy.spf import SPF
-from genkan.policy.verdict import Verdict
-from genkan.record.entry import Decision, cut
+from genkan.policy.verdict import Verdict, decision_of
 from genkan.rules.mail_match import MailText
 from genkan.scanner.clamd import Clean, Infected, ScanFailed
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
@@ -39,7 +38,16 @@ if TYPE_CHECKING:
     from genkan.dns.spf import SpfOutcome
     from genkan.policy.facts import Role
     from genkan.policy.rulebook import Rulebook
-    from genkan.record.entry import ConnectionEntry, ContentEntry, Fact, RcptEntry, Rule, Stage, TransactionEntry
+    from genkan.record.entry import (
+        ConnectionEntry,
+        ContentEntry,
+        Decision,
+        Fact,
+        RcptEntry,
+        Rule,
+        Stage,
+        TransactionEntry,
+    )
     from genkan.rules.mail_hosts import Lookup
     from genkan.scanner.clamd import ScanResult
 
@@ -264,10 +272,7 @@ def _decided(answer: Verdict | Awaitable[Verdict | None] | None) -> Decision | N
     """The decision; what is awaited here has its answer at once."""
     if answer is not None and not isinstance(answer, Verdict):
         answer = _at_once(answer)
-    if answer is None:
-        return None
-    reply = "" if answer.row is None else answer.row.name
-    return Decision(reply, answer.check, cut(answer.detail), answer.rule, answer.fields)
+    return decision_of(answer)
 
 
 def _at_once(answer: Awaitable[T]) -> T:

@@ -96,7 +96,8 @@ class AuthenticatedSender:
     def _trusts(self, transaction: TransactionFacts) -> bool:
         """Whether accounts without a password may send from this client."""
         if self._accounts_without == "trusted":
-            return transaction.client_has_rule and transaction.action in _TRUSTING
+            effect = transaction.effect
+            return effect is not None and effect.rule.names_client and effect.action in _TRUSTING
         return self._accounts_without == "anywhere"
 
     def _row(self, *, auth_failed: bool) -> ReplyRow:

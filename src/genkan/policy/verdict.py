@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from genkan.record.entry import Decision, cut
+
 if TYPE_CHECKING:
     from genkan.record.entry import Rule
     from genkan.smtp.reply import ReplyRow
@@ -24,3 +26,11 @@ class Verdict:
     fields: dict[str, str] = field(default_factory=dict)
     detail: str = ""
     rule: Rule | None = None
+
+
+def decision_of(verdict: Verdict | None) -> Decision | None:
+    """A verdict as the record notes it."""
+    if verdict is None:
+        return None
+    reply = "" if verdict.row is None else verdict.row.name
+    return Decision(reply, verdict.check, cut(verdict.detail), verdict.rule, verdict.fields)

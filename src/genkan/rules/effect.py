@@ -76,6 +76,11 @@ class EffectRule:
         """The line."""
         return f"{self.text} {self.action}"
 
+    @property
+    def names_client(self) -> bool:
+        """Whether the line is about certain clients, and not about everybody or about a reverse-path."""
+        return isinstance(self.subject, ClientPattern) and self.subject != EVERY_CLIENT
+
 
 class EffectMatch(NamedTuple):
     """The line that decides and what it means here.
