@@ -43,6 +43,34 @@ RUN: Final = {
         "-192.168.1.20     true\n",
         "stored effect.dat as revision 3",
     ],
+    "docs/forwarding.md": [
+        "          boss@in.test -> bob@in.test\ncopy      stays in the mailbox\nsenders   everybody\n",
+        "senders   *@partner.test, carol@out.test\n",
+        "forwards    ann@home.test\n",
+        "until    2027-01-06 15:00:00 UTC\nevery    7d\nonly     everybody\nexcept   *@partner.test\n",
+        "ann@in.test forwards nothing any more\n",
+    ],
+    "docs/lists.md": [
+        "bounce limit   5 days\nowners         ann@in.test\nmembers        carol@example.net\n               ann@in.test\n",
+        "dev@in.test  1        0          members and owners, moderated\n",
+        "resumed ann@in.test\n",
+    ],
+    "docs/queue.md": [
+        "3           due    ",
+        "held: 1 recipient of 1 message\n",
+        "<dan@example.org>  held (operator)  attempts 0\n",
+        "rerouted: 1 recipient of 1 message\n",
+        "released: 1 recipient of 1 message\n",
+        "would be deleted: 1 recipient of 1 message\ndeleted: 1 recipient of 1 message\n",
+        "allowed       500 (its own)\n",
+    ],
+    "docs/relay.md": [
+        "mail for dan@partner.test goes to mx (no route, no line of gateway.dat, no delivery.smarthost)",
+        "partner.test  smtp:mx.partner.test\n*             smtp:smarthost.example.net:587\nmail for dan@sales.partner.test",
+        "warning: route orders.test: there is no module orders; put it into the folder of delivery.handlers",
+        "mail for dan@branch.test goes to smtp:192.0.2.25 (gateway.dat:1)",
+        "smarthost.example.net:587  verified  default    default      in.test",
+    ],
 }
 """The pages whose blocks are run, and what those print."""
 
@@ -197,11 +225,11 @@ def _faults(name: str, line: str) -> list[str]:
         if inner is None:
             return [f"{name}: {' '.join(path)}: no such command"]
         command = inner
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     return [
         f"{name}: {' '.join(path)} has no option {word}"
         for word in words
-        if word.startswith("--") and word not in known
+        if word.startswith("--") and word not in {*known, "--help"}
     ]
 
 

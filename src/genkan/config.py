@@ -8,84 +8,41 @@ range is a `ConfigError`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable  # noqa: TC003  (pydantic reads the annotations when the program runs)
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
-from annotated_types import Ge
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool, StrictInt, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from genkan import config_values as values
+from genkan.config_delivery import Admin, Brake, Delivery, Lists
 from genkan.config_errors import ConfigError, Location, errors_at, faults_of, syntax_error
-from genkan.config_values import Expect, ListenAddress, Network
+from genkan.config_types import (
+    GB,
+    KB,
+    MB,
+    MECHANISMS,
+    SECOND,
+    Count,
+    Duration,
+    Mechanism,
+    Networks,
+    OptionalPath,
+    Role,
+    Size,
+    Switch,
+    Table,
+    distinct,
+    level,
+    list_of,
+)
+from genkan.config_values import Expect, ListenAddress
 from genkan.smtp.reply import Profile
 
 __all__ = ["Config", "ConfigError", "ListenAddress", "Listener", "Role", "Tls", "load_config", "parse_config"]
 
-KB: Final = 1024
-MB: Final = 1024 * KB
-GB: Final = 1024 * MB
-SECOND: Final = timedelta(seconds=1)
 
-
-def _list_of(parse: Callable[[object], object], expected: str) -> Callable[[object], object]:
-    def parse_list(value: object) -> object:
-        if not isinstance(value, list | tuple):
-            raise values.unfit(f"a list of {expected}", value)
-        return tuple(parse(item) for item in value)
-
-    return parse_list
-
-
-def _distinct(value: object) -> object:
-    if not isinstance(value, list) or not value or any(value.count(item) > 1 for item in value):
-        raise values.unfit(f"a list of at least one of {', '.join(MECHANISMS)}, none twice", value)
-    return value
-
-
-def _optional_path(value: object) -> object:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str):
-        raise values.unfit("a file name", value)
-    return Path(value) if value else None
-
-
-def _level(value: object) -> object:
-    if isinstance(value, bool):  # true == 1 in Python
-        raise values.unfit("1 or 2 or 3", value)
-    return value
-
-
-MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
-
-Role = Literal["smtp", "submission", "submissions"]
-Mechanism = Literal["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"]
-Count = Annotated[StrictInt, Expect("a whole number")]
-Switch = Annotated[StrictBool, Expect("true or false")]
-Size = Annotated[int, BeforeValidator(values.parse_size), Expect(values.SIZE)]
-Duration = Annotated[timedelta, BeforeValidator(values.parse_duration), Expect(values.DURATION)]
-Durations = Annotated[
-    tuple[Annotated[timedelta, Ge(SECOND)], ...],
-    BeforeValidator(_list_of(values.parse_duration, "durations")),
-    Expect('a list of durations such as ["5m", "1h"], each 1s or more'),
-]
-Networks = Annotated[
-    tuple[Network, ...],
-    BeforeValidator(_list_of(values.parse_network, "networks")),
-    Expect('a list of networks such as ["192.0.2.0/24"]'),
-]
-OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path), Expect("a file name")]
-
-
-class _Table(BaseModel):
-    """What every table has in common: it cannot be changed, and a key it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Storage(_Table):
+class Storage(Table):
     """Where accounts, spool and queue lie."""
 
     url: Annotated[str, BeforeValidator(values.parse_storage_url), Expect(values.STORAGE_URL)] = Field(
@@ -93,7 +50,7 @@ class Storage(_Table):
     )
 
 
-class Listener(_Table):
+class Listener(Table):
     """One address to accept connections on, and what is spoken there."""
 
     address: Annotated[ListenAddress, BeforeValidator(values.parse_listen_address), Expect(values.LISTEN_ADDRESS)] = (
@@ -107,14 +64,14 @@ class Listener(_Table):
     )
 
 
-class Tls(_Table):
+class Tls(Table):
     """The certificate for STARTTLS and for `submissions` listeners; without one, neither is offered."""
 
     certificate: OptionalPath = Field(default=None, description="PEM file: the certificate and those that signed it")
     key: OptionalPath = Field(default=None, description="PEM file: the private key, readable by this server only")
 
 
-class Limits(_Table):
+class Limits(Table):
     """What one client, one session or one message may take."""
 
     sessions: Count = Field(default=0, ge=0, description="simultaneous sessions of all workers; 0 = no limit")
@@ -171,17 +128,17 @@ class Limits(_Table):
     )
 
 
-class Auth(_Table):
+class Auth(Table):
     """Who must authenticate, and how."""
 
     mode: Literal["on", "off"] = Field(default="on", description='"on" or "off"; off: AUTH is not offered')
     mechanisms: Annotated[
-        tuple[Mechanism, ...], BeforeValidator(_distinct), Expect("a list of " + ", ".join(MECHANISMS))
+        tuple[Mechanism, ...], BeforeValidator(distinct), Expect("a list of " + ", ".join(MECHANISMS))
     ] = Field(default=MECHANISMS, description="mechanisms offered, in this order")
     plaintext: Literal["tls", "always"] = Field(
         default="tls", description='PLAIN and LOGIN only under TLS ("tls") or also in clear ("always")'
     )
-    sender_trust: Annotated[Literal[1, 2, 3], BeforeValidator(_level)] = Field(
+    sender_trust: Annotated[Literal[1, 2, 3], BeforeValidator(level)] = Field(
         default=1, description="1: any account may send; 2: its reverse-path must be its own; 3: its From field as well"
     )
     unauthenticated_accounts: Literal["nowhere", "trusted", "anywhere"] = Field(
@@ -194,7 +151,7 @@ class Auth(_Table):
     lockout_time: Duration = Field(default=timedelta(minutes=15), ge=SECOND, description="how long it stays locked out")
 
 
-class Smtp(_Table):
+class Smtp(Table):
     """How the protocol is spoken."""
 
     vrfy: Switch = Field(default=False, description="answer VRFY and EXPN")
@@ -207,7 +164,7 @@ class Smtp(_Table):
     )
 
 
-class Directory(_Table):
+class Directory(Table):
     """How addresses are looked up."""
 
     subaddress_delimiter: Annotated[str, Field(pattern=r"^[-+_=#%~]?$"), Expect('one of + - _ = # % ~ or ""')] = Field(
@@ -215,7 +172,7 @@ class Directory(_Table):
     )
 
 
-class Spool(_Table):
+class Spool(Table):
     """How accepted mail is kept until it is delivered."""
 
     inline_size: Size = Field(
@@ -230,7 +187,7 @@ class Spool(_Table):
     )
 
 
-class Filter(_Table):
+class Filter(Table):
     """The content filter: the rule document mail.dat, and a virus scanner."""
 
     enabled: Switch = Field(default=True, description="obey mail.dat, the server's and those of accounts")
@@ -259,7 +216,7 @@ class Filter(_Table):
     )
 
 
-class Approval(_Table):
+class Approval(Table):
     """Mail that waits for a person, and copies in the quarantine."""
 
     deadline: Duration = Field(
@@ -280,7 +237,7 @@ class Approval(_Table):
     )
 
 
-class Spf(_Table):
+class Spf(Table):
     """Whether the domain of a reverse-path permits its client (SPF, RFC 7208)."""
 
     mode: Literal["off", "mark", "defer"] = Field(
@@ -293,12 +250,12 @@ class Spf(_Table):
     )
 
 
-class Dns(_Table):
+class Dns(Table):
     """Whom to ask about names."""
 
     servers: Annotated[
         tuple[ListenAddress, ...],
-        BeforeValidator(_list_of(values.parse_server_address, "servers")),
+        BeforeValidator(list_of(values.parse_server_address, "servers")),
         Expect('a list of servers such as ["192.0.2.53:53"]'),
     ] = Field(default=(), description="IP:port of the servers to ask; empty: the system's")
     timeout: Duration = Field(
@@ -307,9 +264,13 @@ class Dns(_Table):
         le=timedelta(minutes=1),
         description="longest wait for an answer",
     )
+    trusted: Switch = Field(
+        default=False,
+        description="the servers check DNSSEC and are reached safely: TLSA records then decide (DANE, RFC 7672)",
+    )
 
 
-class Record(_Table):
+class Record(Table):
     """The record of verdicts that `genkan explain` and `genkan whatif` read."""
 
     enabled: Switch = Field(default=True, description="keep it")
@@ -320,36 +281,14 @@ class Record(_Table):
     )
 
 
-class Log(_Table):
+class Log(Table):
     """Logs beside the mail log, in the product's formats."""
 
     acceptlog: OptionalPath = Field(default=None, description="folder for a file a day with each connection")
     inlog: OptionalPath = Field(default=None, description="folder for a file a day with each accepted recipient")
 
 
-class Delivery(_Table):
-    """Where accepted mail goes."""
-
-    maildir: Annotated[str, BeforeValidator(values.parse_maildir_template), Expect("a path with {local_part}")] = Field(
-        default="mail/{domain}/{local_part}", description="Maildir of an account"
-    )
-    handoff: OptionalPath = Field(
-        default=None, description='folder "incoming" of an E-POST server that is given all mail instead'
-    )
-    paused: Switch = Field(default=False, description="true: keep everything in the queue")
-    retry: Durations = Field(
-        default=tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240)),
-        min_length=1,
-        description="waiting times between attempts; the last repeats",
-    )
-    expire: Duration = Field(
-        default=timedelta(days=5),
-        ge=SECOND,
-        description="age at which mail counts as undeliverable; it stays queued and is tried at the last interval",
-    )
-
-
-class Config(_Table):
+class Config(Table):
     """The whole configuration; relative paths in it are relative to `home`, the folder of its file."""
 
     hostname: Annotated[str, BeforeValidator(values.parse_host_name), Expect(values.HOST_NAME)] = Field(
@@ -382,6 +321,9 @@ class Config(_Table):
     directory: Directory = Directory()
     spool: Spool = Spool()
     delivery: Delivery = Delivery()
+    brake: Brake = Brake()
+    lists: Lists = Lists()
+    admin: Admin = Admin()
 
     _file: Path = PrivateAttr(default=Path("genkan.toml"))
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from string import Formatter
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Network = IPv4Network | IPv6Network
 
@@ -21,6 +24,8 @@ DURATION: Final = 'a duration such as "90s", "5m", "2h", "5d" or a whole number 
 NETWORK: Final = 'a network such as "192.0.2.0/24", "2001:db8::/32" or one address'
 LISTEN_ADDRESS: Final = 'an address with a port such as "127.0.0.1:2525" or "[::1]:25"'
 SCANNER: Final = 'an address with a port such as "127.0.0.1:3310", or "unix:" and a path'
+SMARTHOST: Final = 'a host with a port such as "smtp.example.test:587", or ""'
+BASE_URL: Final = 'an address such as "https://lists.example.test", or ""'
 HOST_NAME: Final = 'a host name such as "mx.example.test"'
 DATE: Final = "a date without quotes such as 2030-01-31"
 TEXT: Final = "printable ASCII text, 1 to 200 characters"
@@ -32,6 +37,9 @@ _SIZE: Final = re.compile(r"(\d{1,15}) ?(|B|KB|MB|GB)", re.ASCII | re.IGNORECASE
 _DURATION: Final = re.compile(r"(\d{1,9}) ?([smhd])", re.ASCII)
 _HOST: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII | re.IGNORECASE
+)
+_BASE_URL: Final = re.compile(
+    r"(?:https://[a-z0-9.-]+|http://(?:localhost|127\.0\.0\.1))(?::\d{1,5})?(?:/[\w./~-]*)?", re.ASCII | re.IGNORECASE
 )
 _LISTEN_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+)):(\d{1,5})", re.ASCII)
 
@@ -153,6 +161,48 @@ def parse_server_address(value: object) -> ListenAddress:
     if not address.port:
         raise unfit(LISTEN_ADDRESS, value)
     return address
+
+
+def parse_optional_address(value: object) -> ListenAddress | None:
+    """As `parse_listen_address`; `None` for ""."""
+    return None if value is None or value == "" else parse_listen_address(value)
+
+
+def parse_smarthost(value: object) -> str:
+    """HOST:PORT, the port 25 where it is missing; "" for none."""
+    if not isinstance(value, str):
+        raise unfit(SMARTHOST, value)
+    if not value:
+        return value
+    has_port = re.search(r"(?:\]|^[^\[:]+):\d+$", value, re.ASCII)
+    try:
+        address = parse_listen_address(value if has_port else f"{value}:25")
+    except ValueError:
+        raise unfit(SMARTHOST, value) from None
+    if not address.port:
+        raise unfit(SMARTHOST, value)
+    return str(address)
+
+
+def parse_source(version: int) -> Callable[[object], str]:
+    """A parser for an IP address of that version, or ""."""
+
+    def parse(value: object) -> str:
+        try:
+            if value == "" or (isinstance(value, str) and ip_address(value).version == version):
+                return value
+        except ValueError:
+            pass
+        raise unfit(f"an IPv{version} address", value)
+
+    return parse
+
+
+def parse_base_url(value: object) -> str:
+    """An https address without query, or http for loopback; "" for none. A slash at its end goes."""
+    if not isinstance(value, str) or not (value == "" or _BASE_URL.fullmatch(value)):
+        raise unfit(BASE_URL, value)
+    return value.rstrip("/")
 
 
 def parse_scanner(value: object) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from genkan.admin.approval_links import SECRET as LINK_SECRET
 from genkan.admin.approval_links import Approval, make_link
 from genkan.config import Config, ConfigError, load_config
-from genkan.delivery.dispatcher import Dispatcher, Retry
+from genkan.deliveries import Deliveries
 from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
-from genkan.delivery.route import Router
 from genkan.directory.directory import Directory
 from genkan.dns.resolvers import Resolvers
 from genkan.findings import Level
@@ -41,9 +41,13 @@ from genkan.rules.effect_findings import effect_findings
 from genkan.scanner.clamd import Scanner
 from genkan.session_settings import session_rules
 from genkan.smtp.reply import Wordbook
+from genkan.spool.deciding import AllChanges, OutsideChanges
+from genkan.spool.foreign import ForeignSpool
 from genkan.spool.message_ids import MessageIds
 from genkan.spool.reading import spool_folders
 from genkan.spool.spool import Spool, SpoolLimits
+from genkan.spool.watch import SegmentWatch
+from genkan.web.app import make_app, serving
 
 if TYPE_CHECKING:
     import socket
@@ -58,7 +62,22 @@ if TYPE_CHECKING:
     from genkan.spool.hold import Hold
     from genkan.spool.settling import Settled
 
-_FIXED: Final = ("workers", "storage", "listener", "directory", "spool", "delivery", "dns", "record", "log")
+ServerRole = Literal["all", "receive", "deliver"]
+
+_FIXED: Final = (
+    "workers",
+    "storage",
+    "listener",
+    "directory",
+    "spool",
+    "delivery",
+    "brake",
+    "lists",
+    "admin",
+    "dns",
+    "record",
+    "log",
+)
 _FIXED_LIMITS: Final = (
     *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
     *("idle", "shutdown"),
@@ -69,47 +88,81 @@ _MOST_FINDINGS: Final = 20  # of one text, in the log; `genkan rules check` has 
 class Worker:
     """One process's share of the server: its listeners, its spool, its deliveries."""
 
-    def __init__(self, config: Config, number: int, sockets: list[socket.socket], clock: Clock) -> None:
-        """`sockets` are one listening socket for each listener of the configuration; `number` counts from 1."""
+    def __init__(
+        self, config: Config, number: int, sockets: list[socket.socket], clock: Clock, role: ServerRole = "all"
+    ) -> None:
+        """`sockets` are one listening socket for each listener of the configuration; `number` counts from 1.
+
+        With the `role` "receive" it delivers nothing, with "deliver" it listens nowhere.
+        """
         self.config = config
         self.number = number
         self.clock = clock
+        self.role = role
         self.listeners: list[Listener] = []
         self._sockets = sockets
         self._spools: list[Spool] = []
-        self._dispatchers: list[Dispatcher] = []
+        self._foreign: list[ForeignSpool] = []
+        self._watches: list[SegmentWatch] = []
         self._usage = MailboxUsage()
+        self._pages = AsyncExitStack()
 
     async def start(self, admission: Admission, log_descriptor: int = 1) -> None:
-        """Open the storage, deliver what is there, then accept. Raises `StorageError`, `CertificateError`, `OSError`."""
+        """Open the storage, deliver what is there, then accept.
+
+        Raises `StorageError`, `CertificateError`, `AuthorityError`, `OSError`.
+        """
         config, loop = self.config, asyncio.get_running_loop()
         self.loop = loop
         self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
         self.directory = Directory.open(
             config.storage_folder, subaddress_delimiter=config.directory.subaddress_delimiter
         )
-        self._certificates = open_certificates(config)
-        for spool in self._spool_numbers():
-            self._open_spool(spool)
-        self._passwords = PasswordPool(loop)
+        self.message_ids = MessageIds(self._take_block, loop)
+        self.message_ids.prepare()
         self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock)
+        self._deliveries = Deliveries(
+            config, self.directory, self._resolvers(), self.message_ids.next, self.log, self.clock
+        )
+        for number in self._spool_numbers():
+            self._open_spool(number)
+        if self.role != "deliver":
+            self._prepare_reception(admission)
+        for listener in self.listeners:
+            await listener.start()
+        await self._show_pages()
+        self.log.server("worker started", worker=self.number, pid=os.getpid(), role=self.role)
+
+    def _prepare_reception(self, admission: Admission) -> None:
+        """Everything that listeners need, and the listeners."""
+        config, loop = self.config, self.loop
+        self._certificates = open_certificates(config)
+        self._passwords = PasswordPool(loop)
         self._product_logs = self._open_product_logs()
         self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
         self._recorder = self._open_record()
         documents = self.directory.documents
         self._rulebook = Rulebook(documents.current, self.directory.new_cache(), self._rules_parsed)
         self._rulebook_on_trial = Rulebook(documents.on_trial, self.directory.new_cache())
-        self.message_ids = MessageIds(self._take_block, loop)
-        self.message_ids.prepare()
         self.idle = IdleWatch(config.limits.idle.total_seconds(), self.clock, loop)
         for settings, sock in zip(config.listener, self._sockets, strict=True):
             rules = self._session_rules(config, settings.role)
             door = Door(self._house(config), rules, settings.role, admission, self.idle)
             door.certificates = None if self._certificates is None else self._certificates.context
             self.listeners.append(Listener(settings, sock, door, loop))
-        for listener in self.listeners:
-            await listener.start()
-        self.log.server("worker started", worker=self.number, pid=os.getpid())
+
+    async def _show_pages(self) -> None:
+        """The pages of mailing lists, shown by the first worker of a server that receives."""
+        config = self.config
+        address = config.admin.address
+        if not config.lists.pages or address is None or self.number != 1 or self.role == "deliver":
+            return
+        delimiter = config.directory.subaddress_delimiter
+        app = make_app(
+            lambda: Directory.open(config.storage_folder, subaddress_delimiter=delimiter),
+            lambda mailing_list, member: self.log.server("left a list", list=mailing_list, member=member),
+        )
+        await self._pages.enter_async_context(serving(app, address.host, address.port))
 
     def _spool_numbers(self) -> list[int]:
         """Our own spool, and those of workers that the configuration has no more."""
@@ -119,20 +172,20 @@ class Worker:
         return [self.number, *sorted(orphans)]
 
     def _open_spool(self, number: int) -> None:
-        config = self.config
-        limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
-        spool = Spool(config.storage_folder / "spool" / str(number), limits, self.loop)
-        self._spools.append(spool)
-        if config.delivery.paused:
+        config, folder = self.config, self.config.storage_folder / "spool" / str(number)
+        delivers = self.role != "receive" and not config.delivery.paused
+        if self.role == "deliver":
+            foreign = ForeignSpool(folder, self.loop)
+            self._foreign.append(foreign)
+            if delivers:
+                self._deliveries.add(foreign, self._settled).start(AllChanges(folder))
             return
-        handoff = config.delivery.handoff
-        folder = None if handoff is None else config.path(handoff)
-        router = Router(self.directory, config.delivery.maildir, config.home, folder)
-        retry = Retry(config.delivery.retry, config.delivery.expire)
-        dispatcher = Dispatcher(spool, router, retry, config.hostname, self.log, self.clock)
-        dispatcher.when_settled = self._settled
-        self._dispatchers.append(dispatcher)
-        dispatcher.start()
+        limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
+        spool = Spool(folder, limits, self.loop, delivers=self.role == "all")
+        self._spools.append(spool)
+        self._watches.append(SegmentWatch(spool, self.loop))
+        if delivers:
+            self._deliveries.add(spool, self._settled).start(OutsideChanges(folder))
 
     def _take_block(self, count: int) -> range:
         """On any thread: a block of message numbers, through a connection of its own."""
@@ -217,6 +270,9 @@ class Worker:
 
     def reload(self) -> None:
         """Read configuration and certificates again, for the connections to come; listeners and storage stay."""
+        if self.role == "deliver":
+            self.log.server("reload refused, restart the server to deliver by other settings")
+            return
         try:
             config = load_config(self.config.file)
             if self._certificates is not None:
@@ -246,18 +302,27 @@ class Worker:
             for connection in list(listener.door.connections):
                 connection.abandon()
         await asyncio.sleep(0)
-        self._passwords.close()
-        for dispatcher in self._dispatchers:
-            await dispatcher.stop()
+        if self.role != "deliver":
+            self._passwords.close()
+        await self._pages.aclose()
+        await self._deliveries.stop()
+        for watch in self._watches:
+            watch.close()
         for spool in self._spools:
             spool.close()
+        for foreign in self._foreign:
+            foreign.close()
+        if self.role != "deliver":
+            self._end_reception()
+        self.directory.close()
+        self.log.server("worker stopped", worker=self.number)
+        self.log.drain()
+
+    def _end_reception(self) -> None:
         self._refusals.close()
         if self._recorder is not None:
             self._recorder.close()
         self._product_logs.drain()
-        self.directory.close()
-        self.log.server("worker stopped", worker=self.number)
-        self.log.drain()
 
     def _open_connections(self) -> bool:
         return any(listener.door.connections for listener in self.listeners)

@@ -86,7 +86,7 @@ def test_what_the_directory_refuses_is_an_error_that_says_what_to_do(
             ["account", "add", "ann@in.test", "--quota", "1XB"],
             "Error: Invalid value for '--quota': expected a size such",
         ),
-        (["account", "set", "ann@in.test"], "Error: nothing to change: give --name or --quota"),
+        (["account", "set", "ann@in.test"], "Error: nothing to change: give --name, --quota or --external-limit"),
         (["account", "set", "ann@in.test", "--nam", "x"], "Error: No such option"),
         (["alias", "add", "a@in.test"], "Error: Missing argument 'TARGET'"),
         (["domain", "ad"], "Error: No such command 'ad'"),
@@ -115,6 +115,8 @@ def test_an_account_is_shown_without_its_secrets(installation: Installation) -> 
         "quota": 104857600,
         "mechanisms": ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"],
         "aliases": ["sales@in.test"],
+        "forwards": [],
+        "replies": False,
     }
     assert installation.text("account", "show", "ann@in.test") == (
         "account     ann@in.test\n"
@@ -122,6 +124,8 @@ def test_an_account_is_shown_without_its_secrets(installation: Installation) -> 
         "quota       100MB\n"
         "mechanisms  PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256\n"
         "aliases     sales@in.test\n"
+        "forwards    nothing\n"
+        "answers     nothing\n"
     )
 
 

@@ -82,6 +82,8 @@ def test_the_queue_is_listed_in_json(queued: Installation) -> None:
         "due_at": "2026-01-02T03:04:05+00:00",
         "attempts": 0,
         "last_outcome": "",
+        "held": "",
+        "route": "",
     }
 
 

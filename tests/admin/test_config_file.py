@@ -78,6 +78,8 @@ def test_what_is_not_set_is_shown_as_a_comment() -> None:
         '# acceptlog = "folder"',
         '# inlog = "folder"',
         '# handoff = "folder"',
+        '# tls_ca = "file"',
+        '# handlers = "folder"',
     ]
 
 

@@ -12,8 +12,8 @@ from genkan.spool.deciding import decide
 from genkan.spool.hold import Decision
 from genkan.spool.reading import find_message
 from genkan.spool.settling import MOST_SETTLED
-from tests.delivery.test_dispatcher import Office, office_in
 from tests.spool.holding import hold_for
+from tests.support.office import Office, office_in
 from tests.support.spools import ANN, BOB
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def test_stopping_waits_until_it_is_told_what_was_settled(tmp_path: Path) -> Non
     told: list[Settled] = []
 
     async def start_and_stop(office: Office) -> None:
-        office.dispatcher.start()
+        office.begin()
         await office.dispatcher.stop()
 
     with office_in(tmp_path, start=False) as office:

@@ -30,6 +30,12 @@ def test_decisions_are_found_by_subject_and_by_time(directory: Directory, elsewh
     assert directory.audit.list("B0000000003") == ()
 
 
+def test_many_decisions_are_kept_at_once(directory: Directory) -> None:
+    entries = [AuditEntry(NOW, "root", "delete", f"B000000000{number}", "") for number in (2, 1)]
+    directory.audit.add_all(entries)
+    assert directory.audit.list() == tuple(entries)
+
+
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
 def test_the_database_refuses_to_change_a_decision(directory: Directory, statement: str) -> None:
     kept = directory.audit.add(NOW, "ann@in.test", "approve", "B0000000001")

@@ -11,6 +11,7 @@ from genkan.directory import (
     AlreadyExists,
     Elsewhere,
     InvalidValue,
+    ListSettings,
     ListTooLarge,
     Local,
     MailingList,
@@ -27,12 +28,16 @@ ANN = Mailbox("ann", "in.test")
 STAFF = Mailbox("staff", "in.test")
 
 
-def fill(directory: Directory, address: str, *members: str) -> MailingList:
+def fill(directory: Directory, address: str, *members: str, settings: ListSettings | None = None) -> MailingList:
     """A new list with these members."""
-    made = directory.lists.add(parse_mailbox(address))
+    made = directory.lists.add(parse_mailbox(address), settings or ListSettings())
     for member in members:
         directory.lists.add_member(made.address, parse_mailbox(member))
     return made
+
+
+def listed(directory: Directory, mailing_list: MailingList) -> list[str]:
+    return [str(member.address) for member in directory.lists.members(mailing_list)]
 
 
 def expanded(directory: Directory, mailing_list: MailingList) -> list[str]:
@@ -40,8 +45,8 @@ def expanded(directory: Directory, mailing_list: MailingList) -> list[str]:
 
 
 def test_an_address_resolves_to_its_list_in_any_writing(directory: Directory) -> None:
-    made = directory.lists.add(Mailbox("Staff", "IN.test"), require_auth=True)
-    assert made == MailingList(made.id, Mailbox("Staff", "in.test"), require_auth=True)
+    made = directory.lists.add(Mailbox("Staff", "IN.test"), ListSettings("authenticated"))
+    assert made == MailingList(made.id, Mailbox("Staff", "in.test"), ListSettings("authenticated"))
     for local_part in ("staff", "STAFF", "staff+x"):
         assert directory.resolve(Mailbox(local_part, "in.test")) == made
     assert directory.lists.show(STAFF) == made
@@ -66,7 +71,7 @@ def test_a_resolved_list_is_cached(directory: Directory) -> None:
     found = directory.resolve(STAFF)
     assert isinstance(found, MailingList)
     assert directory.resolve(STAFF) is found
-    assert directory.lists.expand(found) is directory.lists.expand(found)
+    assert directory.lists.reach(found) is directory.lists.reach(found)
 
 
 def test_lists_are_listed_by_domain(directory: Directory) -> None:
@@ -78,11 +83,7 @@ def test_lists_are_listed_by_domain(directory: Directory) -> None:
 
 def test_members_may_be_anybody_and_are_named_once(directory: Directory) -> None:
     made = fill(directory, "staff@in.test", "carol@Out.test", "Ann@in.test", "nobody@in.test")
-    assert directory.lists.members(made) == (
-        Mailbox("Ann", "in.test"),
-        Mailbox("nobody", "in.test"),
-        Mailbox("carol", "Out.test"),
-    )
+    assert listed(directory, made) == ["Ann@in.test", "nobody@in.test", "carol@Out.test"]
     with pytest.raises(AlreadyExists, match=r"CAROL@out\.test is on staff@in\.test already; see: genkan list show"):
         directory.lists.add_member(STAFF, Mailbox("CAROL", "out.test"))
 
@@ -90,7 +91,7 @@ def test_members_may_be_anybody_and_are_named_once(directory: Directory) -> None
 def test_a_member_is_taken_off_in_any_writing(directory: Directory) -> None:
     made = fill(directory, "staff@in.test", "ann@in.test", "carol@out.test")
     directory.lists.remove_member(STAFF, Mailbox("ANN", "IN.test"))
-    assert directory.lists.members(made) == (Mailbox("carol", "out.test"),)
+    assert listed(directory, made) == ["carol@out.test"]
     with pytest.raises(NotFound, match=r"ann@in\.test is not on staff@in\.test; see: genkan list show staff@in\.test"):
         directory.lists.remove_member(STAFF, ANN)
 
@@ -120,7 +121,10 @@ def test_a_list_is_not_its_own_member(directory: Directory) -> None:
 def many(directory: Directory, mailing_list: MailingList, count: int) -> None:
     rows = ((mailing_list.id, "out.test", f"m{number}", f"m{number}", "out.test") for number in range(count))
     with directory._store.change():
-        directory._store._connection.executemany("INSERT INTO mailing_list_member VALUES (?, ?, ?, ?, ?)", rows)
+        directory._store._connection.executemany(
+            "INSERT INTO mailing_list_member (list, domain_key, local_key, local_part, domain) VALUES (?, ?, ?, ?, ?)",
+            rows,
+        )
 
 
 def test_a_list_has_at_most_ten_thousand_members(directory: Directory) -> None:
@@ -141,7 +145,7 @@ def test_lists_in_lists_lead_to_at_most_ten_thousand_mailboxes(directory: Direct
     around = fill(directory, "around@in.test", "ann@in.test")
     with pytest.raises(ListTooLarge):
         directory.lists.add_member(around.address, inner.address)
-    assert directory.lists.members(around) == (ANN,)
+    assert listed(directory, around) == ["ann@in.test"]
 
 
 def test_an_address_belongs_to_one_account_alias_or_list(directory: Directory) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from genkan.directory import Alias, Directory, Local, Lock, LockKind, MailingList
+from genkan.directory import Alias, AutoReply, Directory, ListSettings, Local, Lock, LockKind, MailingList
 from genkan.directory.directory import FILE_NAME
 from genkan.smtp.address import Mailbox
 from genkan.storage.sqlite import migrations, open_database
@@ -27,6 +27,29 @@ FIRST_VERSION = """
 """
 
 
+LISTS_OF_THE_SECOND_VERSION = """
+    INSERT INTO domain (name) VALUES ('in.test');
+    INSERT INTO mailing_list VALUES (3, 'in.test', 'team', 'Team', 1);
+    INSERT INTO mailing_list VALUES (5, 'in.test', 'news', 'news', 0);
+    INSERT INTO mailing_list_member VALUES (3, 'out.test', 'carol', 'Carol', 'Out.test');
+    INSERT INTO mailing_list_member VALUES (3, 'in.test', 'ann', 'ann', 'in.test');
+"""
+
+
+def test_lists_of_the_second_version_keep_their_members_and_who_may_write(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / FILE_NAME)
+    first, second = migrations("directory")[:2]
+    connection.execute(f"{first}{second}PRAGMA user_version = 2;{LISTS_OF_THE_SECOND_VERSION}")
+    connection.close()
+    with Directory.open(tmp_path) as directory:
+        team = MailingList(3, Mailbox("Team", "in.test"), ListSettings("authenticated"))
+        assert directory.lists.list() == (MailingList(5, Mailbox("news", "in.test"), ListSettings()), team)
+        assert [str(member.address) for member in directory.lists.members(team)] == ["ann@in.test", "Carol@Out.test"]
+        directory.lists.remove(team.address)
+        assert directory.lists.members(team) == ()
+        assert directory.lists.add(Mailbox("team", "in.test")).id == 6
+
+
 def test_a_directory_of_the_first_version_keeps_all_it_knew(tmp_path: Path) -> None:
     connection = open_database(tmp_path / FILE_NAME)
     connection.execute(migrations("directory")[0] + "PRAGMA user_version = 1;" + FIRST_VERSION)
@@ -41,5 +64,8 @@ def test_a_directory_of_the_first_version_keeps_all_it_knew(tmp_path: Path) -> N
             Lock(ip_network("198.51.100.0/24"), None, "by hand", EPOCH + timedelta(microseconds=1), LockKind.OPERATOR),
         )
         assert directory.next_message_ids(1) == range(42, 43)
+        assert directory.routes.add("out.test", "mx").pattern == "out.test"
+        assert directory.forwards.set(ann, [Mailbox("x", "out.test")]) == directory.forwards.find(ann.id)
+        assert directory.auto_replies.set(ann, AutoReply("Away.\n")) == directory.auto_replies.find(ann.id)
         directory.documents.store("effect.dat", ann, b"*.*.*.* default", "root")
         assert isinstance(directory.resolve(directory.lists.add(Mailbox("staff", "in.test")).address), MailingList)

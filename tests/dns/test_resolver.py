@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genkan.config_values import ListenAddress
-from genkan.dns.answer import BRIEF, Answer, MailExchange, Status
+from genkan.dns.answer import BRIEF, Answer, MailExchange, Status, TlsaRecord
 from genkan.dns.resolver import system_servers
 from tests.dns.asking import Asking, run
 from tests.support.dns_server import Manner, dns_server
@@ -159,6 +160,20 @@ def test_a_failure_is_not_asked_again_for_a_moment(asking: Asking) -> None:
     assert asking.server.count("dead.test") == 1
     failed(asking.after(1), "dead.test")
     assert asking.server.count("dead.test") == 2
+
+
+def test_what_was_authentic_stays_so_while_it_is_known(asking: Asking) -> None:
+    asking.server.treat("mail.example.test", Manner(authentic=True))
+    asking.ask("www.example.test")
+    asking.ask("mail.example.test")
+    assert asking.resolver.cached("mail.example.test", "A") == replace(FOUND, authentic=True)
+    assert asking.resolver.cached("www.example.test", "A") == replace(FOUND, ttl=20)
+
+
+def test_records_of_certificates_are_found(asking: Asking) -> None:
+    asking.server.add("_25._tcp.mail.example.test 300 TLSA 3 1 0 00ff")
+    answer = asking.ask("_25._tcp.mail.example.test", "TLSA")
+    assert (answer.tlsa, answer.texts, answer.size) == ((TlsaRecord(3, 1, 0, b"\0\xff"),), (), 2)
 
 
 def test_equal_questions_at_one_time_are_asked_once(asking: Asking) -> None:

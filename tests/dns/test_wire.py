@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dns.answer import Answer, MailExchange, RecordType, Status
+from genkan.dns.answer import BRIEF, Answer, MailExchange, Record, RecordType, Status, TlsaRecord, failure
 from genkan.dns.wire import MOST_ALIASES, MOST_RECORDS, make_query, read_reply
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME: Final = (b"mail", b"example", b"test")
 QUERY: Final = make_query(NAME, "A")
+FLAGS: Final = dns.flags.RD | dns.flags.AD
 OWNERS: Final = ("mail.example.test.", "a.example.test.", "b.test.", "Mail.EXAMPLE.test.")
 
 
@@ -48,13 +49,11 @@ FOUND: Final = Answer(Status.FOUND, ("192.0.2.1",), 60)
 
 
 def test_a_question_is_one_that_others_understand() -> None:
-    message = dns.message.from_wire(QUERY.octets)
-    assert (
-        message.to_wire()
-        == dns.message.make_query("mail.example.test", "A", use_edns=0, payload=1232, id=QUERY.id).to_wire()
-    )
+    asked = dns.message.make_query("mail.example.test", "A", use_edns=0, payload=1232, id=QUERY.id, flags=FLAGS)
+    assert dns.message.from_wire(QUERY.octets).to_wire() == asked.to_wire()
     plain = make_query(NAME, "TXT", edns=False)
-    assert plain.octets == dns.message.make_query("mail.example.test", "TXT", id=plain.id).to_wire()
+    asked = dns.message.make_query("mail.example.test", "TXT", id=plain.id, flags=FLAGS)
+    assert plain.octets == asked.to_wire()
 
 
 def test_ids_are_random() -> None:
@@ -74,13 +73,35 @@ def test_a_reply_is_read() -> None:
         ("MX", ["20 a.test.", "5 B.test."], (MailExchange(5, "b.test"), MailExchange(20, "a.test"))),
         ("PTR", ["Mail.example.test.", "x\\.y.test."], ("mail.example.test", "x\\046y.test")),
         ("TXT", ['"a" "" "b\\255"'], ("ab\xff",)),
+        ("TLSA", ["3 1 0 00FF", "2 0 255 ab"], (TlsaRecord(2, 0, 255, b"\xab"), TlsaRecord(3, 1, 0, b"\0\xff"))),
     ],
 )
-def test_records_of_each_type_are_read(
-    rdtype: RecordType, data: list[str], records: tuple[str, ...] | tuple[MailExchange, ...]
-) -> None:
+def test_records_of_each_type_are_read(rdtype: RecordType, data: list[str], records: tuple[Record, ...]) -> None:
     message = reply((OWNERS[0], rdtype, data), rdtype=rdtype)
     assert read(message.to_wire(), rdtype) == Answer(Status.FOUND, records, 60)
+
+
+def test_the_bit_of_an_authentic_answer_is_read() -> None:
+    message = reply((OWNERS[0], "A", ["192.0.2.1"]))
+    assert read(message.to_wire()) == Answer(Status.FOUND, ("192.0.2.1",), 60)
+    message.flags |= dns.flags.AD
+    assert read(message.to_wire()) == Answer(Status.FOUND, ("192.0.2.1",), 60, authentic=True)
+    denied = reply()
+    denied.flags |= dns.flags.AD
+    assert read(denied.to_wire()) == Answer(Status.NO_DATA, ttl=BRIEF, authentic=True)
+
+
+def test_a_failure_is_never_authentic() -> None:
+    message = reply()
+    message.flags |= dns.flags.AD
+    message.set_rcode(dns.rcode.SERVFAIL)
+    assert read(message.to_wire()) == failure("SERVFAIL")
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_a_certificate_record_that_ends_early_makes_the_reply_none(length: int) -> None:
+    assert read(hostile("TLSA", 52, bytes(length)), "TLSA") is None
+    assert read(hostile("TLSA", 52, bytes(3)), "TLSA") == Answer(Status.FOUND, (TlsaRecord(0, 0, 0, b""),), 60)
 
 
 def test_the_name_is_compared_without_case() -> None:

@@ -107,7 +107,7 @@ def test_a_server_that_is_stopped_while_a_worker_is_being_made_ends_at_once(
 
     async def supervise() -> int:
         log = MailLog(LogStream(os.open(os.devnull, os.O_WRONLY)), clock)
-        supervisors.append(Supervisor(site.config, log, clock))
+        supervisors.append(Supervisor(site.config, "all", log, clock))
         async with asyncio.timeout(10):
             return await supervisors[0].run()
 

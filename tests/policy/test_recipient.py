@@ -12,6 +12,7 @@ from genkan.smtp.command import MailParameters
 from tests.support.policy_site import ACCEPTED, QUOTA
 
 if TYPE_CHECKING:
+    from genkan.directory import Directory
     from tests.support.policy_site import Site
 
 OUT = "x@out.test"
@@ -138,6 +139,68 @@ def test_a_list_that_leads_to_no_mailbox_takes_no_mail(site: Site) -> None:
     _, rcpt = client.judge_rcpt("nobodys@in.test")
     assert rcpt.mailing_list is not None
     assert rcpt.mailbox is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "account", "told"),
+    [
+        ("x@out.test", "club@in.test", "", "LIST_POST_DENIED"),
+        ("", "club@in.test", "", "LIST_POST_DENIED"),
+        (ANN, "Club@In.Test", ANN, ACCEPTED),
+        ("sales+x@in.test", "club@in.test", ANN, ACCEPTED),
+        ("y@out.test", "club@in.test", ANN, ACCEPTED),
+        ("kai@in2.test", "club@in.test", "kai@in2.test", "LIST_POST_DENIED"),
+        ("kai@in2.test", "council@in.test", "kai@in2.test", ACCEPTED),
+        (ANN, "council@in.test", ANN, "LIST_POST_DENIED"),
+    ],
+)
+def test_a_list_may_be_for_its_members_or_owners(
+    site: Site, sender: str, recipient: str, account: str, told: str
+) -> None:
+    assert site.client(account=account).send(sender, recipient) == told
+
+
+def test_a_member_elsewhere_is_known_by_the_reverse_path(directory: Directory, site: Site) -> None:
+    club, member = Mailbox("club", "in.test"), Mailbox("M", "out.test")
+    directory.lists.add_member(club, member)
+    try:
+        assert site.client().send("m@OUT.test", "club@in.test") == ACCEPTED
+    finally:
+        directory.lists.remove_member(club, member)
+
+
+def test_a_list_is_one_recipient(site: Site) -> None:
+    client = site.client()
+    client.mail(OUT)
+    assert [client.rcpt(name) for name in ("news@in.test", "News@IN.test", ANN)] == [ACCEPTED] * 3
+    assert client.transaction is not None
+    assert list(map(str, client.transaction.recipients)) == ["news@in.test", ANN]
+    assert list(map(str, client.transaction.lists)) == ["news@in.test"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "told"),
+    [
+        ("Council-Owner@in.test", ACCEPTED),
+        ("council-request@in.test", ACCEPTED),
+        ("council-unsubscribe@in.test", ACCEPTED),
+        ("council-subscribe@in.test", "USER_UNKNOWN"),
+        ("council-bounces@in.test", "USER_UNKNOWN"),
+        ("council-bounces+aaaaaaaaaaaa1@in.test", "USER_UNKNOWN"),
+        ("club-owner@in.test", "USER_UNKNOWN"),
+    ],
+)
+def test_the_addresses_beside_a_list_are_known(site: Site, recipient: str, told: str) -> None:
+    assert site.client().send("", recipient) == told
+
+
+def test_the_address_of_a_member_for_bounces_is_known(directory: Directory, site: Site) -> None:
+    club = directory.lists.show(Mailbox("club", "in.test"))
+    address = directory.list_roles.address(directory.lists.members(club)[0], "bounces")
+    client = site.client()
+    client.mail("")
+    told, rcpt = client.judge_rcpt(str(address).upper())
+    assert (told, rcpt.is_local, rcpt.mailbox, rcpt.mailing_list) == (ACCEPTED, True, address, None)
 
 
 @pytest.mark.parametrize(

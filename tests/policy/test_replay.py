@@ -63,7 +63,14 @@ def received(site: Site, *recipients: str, sender: str = X, settings: str = "", 
 
 SENDERS: Final = (ANN, BOB, X, "nobody@in.test", "sales@in.test", "team@in.test", "y@bad.test", "", BLANK)
 RECIPIENTS: Final = (ANN, BOB, "sales@in.test", "news@in.test", "team@in.test", "kai@in2.test", "full@in.test")
-OTHERS: Final = ("away@in.test", "nobody@in.test", "z@far.test", "u@x.test", "ann+a@in.test")
+OTHERS: Final = (
+    *("club@in.test", "slow@in.test", "council-owner@in.test"),
+    "away@in.test",
+    "nobody@in.test",
+    "z@far.test",
+    "u@x.test",
+    "ann+a@in.test",
+)
 SUBJECTS: Final = ("192.0.2.10", "*.*.*.*", "10.0.0.0/8", "#<>", "#blank", "out.test", ANN, "bad.test", "*")
 EFFECT: Final = st.builds(
     "{} {}".format,

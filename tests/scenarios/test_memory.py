@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from genkan.spool.reading import list_queued
 from tests.support.load import Client, until_queue_is_empty
-from tests.support.server import maildir
+from tests.support.server import free_port, maildir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,10 @@ def test_a_header_section_without_end_is_refused_in_bounded_memory(make_site: Ma
 
 
 def test_ten_thousand_recipients_are_accepted_and_the_next_is_deferred(make_site: MakeSite) -> None:
-    site = make_site('[auth]\nunauthenticated_accounts = "anywhere"\n')
+    site = make_site(
+        f'delivery.smarthost = "127.0.0.1:{free_port()}"\nbrake.mode = "off"\n'
+        '[auth]\nunauthenticated_accounts = "anywhere"\n'
+    )
     site.start()
     warm(site)
     with Growth(site) as growth, Client(site.port) as client:
@@ -108,9 +111,7 @@ def test_ten_thousand_recipients_are_accepted_and_the_next_is_deferred(make_site
         site.until_logged("deferred", 10_000)
     [message] = list_queued(site.config.storage_folder, datetime.now(UTC))
     assert len(message.recipients) == 10_000
-    assert {(recipient.attempts, recipient.last_outcome) for recipient in message.recipients} == {
-        (1, "no route to example.org: this server delivers to its own domains only")
-    }
+    assert all("Connection refused" in recipient.last_outcome for recipient in message.recipients)
     assert growth.octets < 64 * MIB
     assert site.terminate() == 0
 

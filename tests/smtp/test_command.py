@@ -264,6 +264,15 @@ def test_where_smtputf8_is_not_allowed_its_parameter_is_unknown_and_paths_are_as
     assert refused("RCPT TO:<ゆい@in.test>".encode(), smtputf8_allowed=False) == ("SMTPUTF8_REQUIRED", {}, "RCPT")
 
 
+def test_requiretls_is_known_only_where_it_was_offered_and_has_no_value() -> None:
+    line = b"MAIL FROM:<ann@in.test> RequireTLS"
+    allowed = parse_command(line, smtputf8_allowed=False, requiretls_allowed=True)
+    assert allowed == Mail(ANN, MailParameters(requiretls=True))
+    assert refused(line) == ("PARAMETER_UNKNOWN", {"parameter": "RequireTLS"}, "MAIL")
+    with_value = parse_command(line + b"=yes", smtputf8_allowed=False, requiretls_allowed=True)
+    assert with_value == Refusal(replies.PARAMETER_SYNTAX, {"parameter": "REQUIRETLS"}, "MAIL")
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from genkan.smtp import replies
-from genkan.smtp.extensions import BEYOND_THE_PRODUCT, Extensions, announced_keywords
+from genkan.smtp.extensions import BEYOND_THE_PRODUCT, IN_CLEAR_TOO, Extensions, announced_keywords
 from genkan.smtp.reply import Profile
 from tests.support.session_owner import SIZE_LIMIT, Owner, lines_of, offer, rules
 
@@ -73,7 +73,7 @@ def test_ehlo_says_it_in_the_products_order_with_size_last() -> None:
     owner = Owner(rules(extensions=offer(starttls=True)))
     lines = [line[4:].decode() for line in lines_of(owner.say(b"EHLO client.test\r\n"))]
     assert lines[0].startswith("mx.in.test Hello")
-    assert lines[1:] == [*BEYOND_THE_PRODUCT, "STARTTLS", "AUTH PLAIN CRAM-MD5", "SIZE 1000"]
+    assert lines[1:] == [*IN_CLEAR_TOO, "STARTTLS", "AUTH PLAIN CRAM-MD5", "SIZE 1000"]
 
 
 @pytest.mark.parametrize("line", [b"MAIL FROM:<x@out.test> SMTPUTF8", b"BDAT 0 LAST"])

@@ -304,6 +304,24 @@ def test_after_starttls_everything_said_before_is_forgotten() -> None:
     assert owner.dialogue(HELLO, b"STARTTLS") == [250, 503]
 
 
+def test_requiretls_is_announced_and_taken_under_tls_only() -> None:
+    owner = Owner(rules(extensions=offer(starttls=True)))
+    mail = b"MAIL FROM:<x@out.test> REQUIRETLS"
+    assert b"250-REQUIRETLS\r\n" not in owner.say(HELLO + b"\r\n")
+    assert owner.dialogue(mail, b"STARTTLS") == [555, 220]
+    assert b"250-REQUIRETLS\r\n" in owner.say(HELLO + b"\r\n")
+    assert owner.dialogue(mail) == [250]
+    question, _ = owner.answered[-1]
+    assert isinstance(question, events.MailRequested)
+    assert question.parameters.requiretls is True
+
+
+def test_requiretls_is_not_taken_after_helo() -> None:
+    owner = Owner(rules(extensions=offer(starttls=True)))
+    assert owner.dialogue(b"STARTTLS", b"HELO client.test") == [220, 250]
+    assert owner.dialogue(b"MAIL FROM:<x@out.test> REQUIRETLS") == [555]
+
+
 def test_octets_behind_starttls_end_the_session_without_a_word() -> None:
     owner = Owner(rules(extensions=offer(starttls=True)))
     assert codes(owner.say(HELLO + b"\r\nSTARTTLS\r\nNOOP\r\n")) == [250]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genkan.spool import spool as spool_module
-from genkan.spool.queue import Finished
+from genkan.spool.recording import Finished
 from genkan.spool.spool import SpoolLimits
 from tests.support.spools import envelope, open_spool_on_loop
 

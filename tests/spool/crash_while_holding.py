@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from genkan.spool.queue import Finished
 from genkan.spool.reading import list_held
+from genkan.spool.recording import Finished
 from genkan.spool.segments import parse_extents
 from tests.spool.crash_at_each_line import LIMITS, work_until_line
 from tests.spool.holding import DEADLINE, accept_held, decide_about, hold_for, settle

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genkan.spool.queue import Finished
+from genkan.spool.recording import Finished
 from genkan.spool.spool import SpoolLimits
 from genkan.storage.engine import StorageError
 from tests.support.spools import envelope, open_spool_on_loop

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.spool.queue import Finished, PutBack
+from genkan.spool.recording import Finished, PutBack
 from genkan.spool.spool import SpoolLimits
 from tests.support.spools import ACCEPTED, ANN, BOB, envelope, open_spool_on_loop
 

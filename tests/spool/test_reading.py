@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.spool.queue import Finished, PutBack
 from genkan.spool.reading import find_message, list_queued, read_content, spool_folders
+from genkan.spool.recording import Finished, PutBack
 from genkan.spool.spool import SpoolLimits
 from genkan.storage.engine import StorageCorrupt, StorageError
 from tests.support.spools import ACCEPTED, ANN, BOB, envelope, open_spool_on_loop

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from genkan.spool.hold import Decision
-from genkan.spool.queue import Finished
 from genkan.spool.reading import find_message, list_held, list_queued
+from genkan.spool.recording import Finished
 from genkan.spool.settling import MOST_SETTLED, Settled
 from genkan.spool.spool import SpoolLimits
 from genkan.storage.engine import StorageCorrupt

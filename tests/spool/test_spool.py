@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genkan.smtp.address import Mailbox
-from genkan.spool.queue import Finished
+from genkan.spool.recording import Finished
 from genkan.spool.spool import Spool, SpoolLimits
 from genkan.storage.engine import StorageCorrupt, StorageError
 from genkan.storage.lock import FolderInUse
@@ -47,8 +47,9 @@ class Taker:
         self.room -= recipients
         return True
 
-    def take(self, envelope: Envelope, size: int) -> None:
+    def take(self, envelope: Envelope, size: int, content: bytes | None) -> None:
         self.taken.append((envelope.message_id, size))
+        assert content is None or len(content) == size
 
     def give_up(self, recipients: int) -> None:
         self.room += recipients

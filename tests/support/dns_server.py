@@ -50,6 +50,7 @@ class Manner:
     wrong_name: bool = False  # a reply to another question, and nothing else
     raw: bytes | None = None  # these octets behind the right id
     without_edns: bool = False  # FORMERR to whoever uses EDNS
+    authentic: bool = False  # as if checked by DNSSEC: the reply has the AD bit if the question has
     times: int = 0
 
 
@@ -138,6 +139,8 @@ class DnsServer:
         else:
             with self._lock:
                 self._fill(reply)
+        if manner.authentic:
+            reply.flags |= query.flags & dns.flags.AD
         if manner.wrong_id:
             reply.id ^= 1
         if manner.wrong_name:

@@ -76,6 +76,7 @@ class Terminal:
         self._ports = {role: free_port() for role in _LISTENERS}
         self._server: subprocess.Popen[bytes] | None = None
         self._config = ""
+        self._keeps_all = False
         programs = Path(sys.executable).parent
         self._environment = {
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
@@ -99,7 +100,7 @@ class Terminal:
             self._serve(served[1])
             return ""
         output = self._shell(block)
-        if self._server is not None:
+        if self._server is not None and not self._keeps_all:
             until(lambda: json.loads(self._shell(f"genkan -c {self._config} queue list --json")) == [], "delivery")
         return output
 
@@ -132,4 +133,5 @@ class Terminal:
                 command, cwd=self._folder, env=self._environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
             )
         self._config = config
+        self._keeps_all = "\npaused = true\n" in (self._folder / config).read_text()
         until(lambda: b"worker started" in log.read_bytes(), "the start of the server")

@@ -2,8 +2,8 @@
 """An installation for tests of policy: a directory on disk, and the chain of checks as a configuration makes it.
 
 in.test has the accounts ann (with a password) and bob (without), full (with a quota), the aliases sales (to ann) and away
-(to y@out.test), and the lists team (which wants AUTH) and news, both with ann and bob, and nobodys, with an address that nobody
-has; in2.test has the account kai.
+(to y@out.test), and lists with ann and bob: team (which wants AUTH), news, club (for members), council (for its owner kai) and
+slow (moderated); nobodys is a list with an address that nobody has; in2.test has the account kai.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 from genkan.config import parse_config
 from genkan.directory import Directory
 from genkan.directory.documents import StoredDocument
+from genkan.directory.resolution import ListSettings
 from genkan.message.content import HeaderScan
 from genkan.message.mime import TextReader
 from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.handling import Handlings
-from genkan.policy.recipient import add_recipients
+from genkan.policy.recipient import add_recipient
 from genkan.policy.rulebook import Rulebook
 from genkan.policy.verdict import Verdict, decision_of
 from genkan.record.entry import ContentEntry, RcptEntry, TransactionEntry
@@ -46,6 +47,13 @@ QUOTA: Final = 1000
 ACCEPTED: Final = "accepted"
 CUT_OFF: Final = "cut off"
 BLANK: Final = "blank"
+LISTS: Final = {
+    "team": ListSettings("authenticated"),
+    "news": ListSettings(),
+    "club": ListSettings("members"),
+    "council": ListSettings("owners"),
+    "slow": ListSettings(moderated=True),
+}
 KEPT: Final = 4096  # octets of a header section that the record keeps
 
 
@@ -60,10 +68,11 @@ def open_directory(folder: Path) -> Directory:
     directory.accounts.add(Mailbox("kai", "in2.test"), "Kai Example", PASSWORD)
     directory.aliases.add(Mailbox("sales", "in.test"), Mailbox("ann", "in.test"))
     directory.aliases.add(Mailbox("away", "in.test"), Mailbox("y", "out.test"))
-    for name, require_auth in (("team", True), ("news", False)):
-        mailing_list = directory.lists.add(Mailbox(name, "in.test"), require_auth=require_auth)
+    for name, settings in LISTS.items():
+        mailing_list = directory.lists.add(Mailbox(name, "in.test"), settings)
         for member in ("ann", "bob"):
             directory.lists.add_member(mailing_list.address, Mailbox(member, "in.test"))
+    directory.lists.add_owner(Mailbox("council", "in.test"), Mailbox("kai", "in2.test"))
     nobodys = directory.lists.add(Mailbox("nobodys", "in.test"))
     directory.lists.add_member(nobodys.address, Mailbox("gone", "in.test"))
     return directory
@@ -140,7 +149,7 @@ class Client:
         mailbox = "" if rcpt.mailbox is None else str(rcpt.mailbox)
         self.entry.add_rcpt(RcptEntry(str(rcpt.forward_path), mailbox, decision_of(verdict), rcpt.rules, rcpt.facts))
         if verdict is None:
-            add_recipients(rcpt, self.directory)
+            add_recipient(rcpt)
         return outcome(verdict), rcpt
 
     def send(self, sender: str, recipient: str) -> str:

@@ -13,15 +13,17 @@ import uvloop
 
 from genkan.message.envelope import Envelope, Recipient
 from genkan.smtp.address import Mailbox
-from genkan.spool.queue import Lease, Record
+from genkan.spool.queue import Lease
 from genkan.spool.reading import content_blocks
+from genkan.spool.recording import Record
 from genkan.spool.spool import Spool, SpoolLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from genkan.spool.queue import Finished, Leased, PutBack
+    from genkan.spool.queue import Leased
+    from genkan.spool.recording import Finished, PutBack
     from genkan.spool.spool import Draft
     from genkan.storage.engine import StorageError
 

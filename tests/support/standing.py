@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from genkan.admin.init import self_signed
-from genkan.directory import Directory
+from genkan.directory import Directory, ListSettings
 from genkan.smtp.address import parse_mailbox
 from tests.support.server import configuration
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from genkan.config import Config
 
 PASSWORD: Final = "ann's secret 1"
+LISTS: Final = {
+    "team": ListSettings("authenticated"),
+    "news": ListSettings(),
+    "club": ListSettings("members"),
+    "slow": ListSettings(moderated=True),
+}
 FULL: Final = 2000  # octets in the mailbox of full@in.test, whose quota is half of that
 
 _LISTENER: Final = '[[listener]]\naddress = "127.0.0.1:0"\nrole = "{role}"\nproxy_protocol = ["127.0.0.0/8"]\n'
@@ -37,8 +43,8 @@ def make_standing(home: Path) -> None:
         add(parse_mailbox("full@in.test"), "Full Example", quota=FULL // 2)
         add(parse_mailbox("kai@in2.test"), "Kai Example")
         directory.aliases.add(parse_mailbox("sales@in.test"), parse_mailbox("ann@in.test"))
-        for name, require_auth in (("team", True), ("news", False)):
-            mailing_list = directory.lists.add(parse_mailbox(f"{name}@in.test"), require_auth=require_auth)
+        for name, settings in LISTS.items():
+            mailing_list = directory.lists.add(parse_mailbox(f"{name}@in.test"), settings)
             for member in ("ann@in.test", "bob@in.test"):
                 directory.lists.add_member(mailing_list.address, parse_mailbox(member))
     _make_certificate(home / "tls")

@@ -7,12 +7,12 @@ Decisions are recorded here, with their entry in the audit trail, and carried ou
 
 from __future__ import annotations
 
-import os
-import pwd
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from genkan.admin.approval_links import SECRET, Approval, make_link
 from genkan.admin.operations import Operations
+from genkan.admin.operator import operator_name
+from genkan.admin.queue_operations import DELETED
 from genkan.directory import Directory, InvalidValue, NotFound
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.spool.deciding import decide
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genkan.spool.hold import Choice, Held, Kind
     from genkan.spool.reading import QueuedMessage
 
-ACTIONS: Final = ("approve", "reject")  # in the audit trail
+ACTIONS: Final = ("approve", "reject", DELETED)  # in the audit trail
 
 
 class Links(NamedTuple):
@@ -81,7 +81,7 @@ class Approvals:
         for who may not decide about all of them, and for what was decided otherwise.
         """
         found = [self._held(message_id, now) for message_id in dict.fromkeys(message_ids)]
-        names = [_operator() if by is None else _approver(message, held, by) for message, held in found]
+        names = [operator_name() if by is None else _approver(message, held, by) for message, held in found]
         for message, held in found:
             if held.decision is not None:
                 _check_agrees(message.message_id, held.decision, verdict)
@@ -168,11 +168,3 @@ def _detail(message: QueuedMessage, held: Held, comment: str) -> str:
     to = f"{', '.join(shown)}{more}"
     about = f"{held.hold.kind}, {held.hold.rule}: from <{message.reverse_path}> to {to}"
     return f"{about}; {comment}" if comment else about
-
-
-def _operator() -> str:
-    """The name of the user who runs the program, whatever the environment says."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

@@ -18,6 +18,7 @@ from genkan.admin.check_machine import (
     check_scanner,
     open_file_limit,
 )
+from genkan.admin.check_routes import check_routes
 from genkan.admin.rule_operations import RuleOperations, relay_settings
 from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
@@ -103,6 +104,7 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
             yield from _check_domains(directory, config)
             yield from _check_passwords(directory, config)
             yield from _check_rules(directory, config)
+            yield from check_routes(directory, config)
         next(list_queued(storage, now), None)
     except StorageError as fault:
         yield error(storage, "cannot be used", str(fault))

@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `genkan`: arguments to operations to text or JSON. Here stand init, serve and check.
 
-The other commands stand in `cli_directory.py` (domain, account, alias, lock), `cli_lists.py` (list), `cli_rules.py` (rules),
-`cli_queue.py` (queue), `cli_approval.py` (approval), `cli_epost.py` (import-epost), `cli_explain.py`, `cli_simulate.py` and
-`cli_whatif.py`.
+The other commands stand in `cli_directory.py` (domain, account, alias, lock), `cli_forwarding.py` (account forward,
+account reply), `cli_lists.py` (list), `cli_rules.py` (rules), `cli_queue.py` (queue), `cli_routes.py` (route, hop),
+`cli_approval.py` (approval), `cli_brake.py` (brake), `cli_epost.py` (import-epost), `cli_explain.py`, `cli_simulate.py`
+and `cli_whatif.py`.
 """
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from genkan import __version__
 from genkan.admin.check import findings_of
 from genkan.admin.cli_approval import approval
+from genkan.admin.cli_brake import brake
 from genkan.admin.cli_directory import account, alias, domain, lock
 from genkan.admin.cli_epost import import_epost
 from genkan.admin.cli_explain import explain
+from genkan.admin.cli_forwarding import account_forward, account_reply
 from genkan.admin.cli_lists import mailing_list
 from genkan.admin.cli_queue import queue
+from genkan.admin.cli_routes import hop, route
 from genkan.admin.cli_rules import rules
 from genkan.admin.cli_simulate import simulate
 from genkan.admin.cli_whatif import whatif
@@ -31,6 +35,9 @@ from genkan.admin.output import Output, with_json
 from genkan.config import ConfigError, Listener
 from genkan.config_values import parse_host_name, parse_listen_address
 from genkan.findings import Finding, Level, error
+
+if TYPE_CHECKING:
+    from genkan.worker import ServerRole
 
 ROLES: Final = ("smtp", "submission", "submissions")
 
@@ -55,17 +62,23 @@ for command in (
     account,
     alias,
     approval,
+    brake,
     domain,
     explain,
+    hop,
     import_epost,
     lock,
     mailing_list,
     queue,
+    route,
     rules,
     simulate,
     whatif,
 ):
     main.add_command(command)
+
+for command in (account_forward, account_reply):
+    account.add_command(command)
 
 
 def _listeners(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> tuple[Listener, ...]:
@@ -126,15 +139,21 @@ def _listener_entry(listener: Listener) -> dict[str, str]:
 
 
 @main.command()
+@click.option(
+    "--role",
+    type=click.Choice(("all", "receive", "deliver")),
+    default="all",
+    help="Only receive, or only deliver, beside another process with the other role.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The log is JSON lines with or without it.")
 @pass_invocation
 @click.pass_context
-def serve(ctx: click.Context, invocation: Invocation, as_json: bool) -> None:  # noqa: ARG001, FBT001
+def serve(ctx: click.Context, invocation: Invocation, role: ServerRole, as_json: bool) -> None:  # noqa: ARG001, FBT001
     """Receive and deliver mail until SIGTERM; SIGHUP reads configuration and certificate again."""
     config = invocation.config()
     from genkan.main import serve as run_server  # noqa: PLC0415  (the other commands start quicker without it)
 
-    ctx.exit(run_server(config))
+    ctx.exit(run_server(config, role))
 
 
 @main.command()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genkan.admin.cli_brake import brakes_of
 from genkan.admin.invocation import (
     ADDRESS,
+    LIMIT,
     QUOTA,
     Invocation,
     pass_invocation,
@@ -129,13 +131,28 @@ def account_passwd(invocation: Invocation, address: Mailbox, source: str | None,
 @click.argument("address", type=ADDRESS)
 @click.option("--name", default=None, help="The full name.")
 @click.option("--quota", type=QUOTA, default=UNCHANGED, help='Most octets of mail, such as 100MB; "none" for no limit.')
+@click.option(
+    "--external-limit",
+    "limit",
+    type=LIMIT,
+    default=UNCHANGED,
+    help='Most recipients outside within an hour; "none" for no limit, "learned" for what brake.mode says.',
+)
 @pass_invocation
 @with_json
-def account_set(invocation: Invocation, address: Mailbox, name: str | None, quota: int | Unchanged | None) -> Output:
-    """Give an account another full name or quota."""
-    if name is None and quota is UNCHANGED:
-        raise click.UsageError("nothing to change: give --name or --quota")
+def account_set(
+    invocation: Invocation,
+    address: Mailbox,
+    name: str | None,
+    quota: int | Unchanged | None,
+    limit: int | Unchanged | None,
+) -> Output:
+    """Give an account another full name, quota, or number of recipients outside."""
+    if name is None and quota is UNCHANGED and limit is UNCHANGED:
+        raise click.UsageError("nothing to change: give --name, --quota or --external-limit")
     entry = invocation.operations().change_account(address, UNCHANGED if name is None else name, quota)
+    if limit is not UNCHANGED:
+        brakes_of(invocation).set_limit(address, limit)
     return Output(entry, [f"changed {entry.address}"])
 
 
@@ -242,6 +259,8 @@ def _account_lines(entry: AccountEntry) -> list[str]:
         f"quota       {'no limit' if entry.quota is None else size_text(entry.quota)}",
         f"mechanisms  {', '.join(entry.mechanisms) or 'none: it cannot authenticate'}",
         f"aliases     {', '.join(entry.aliases) or 'none'}",
+        f"forwards    {', '.join(entry.forwards) or 'nothing'}",
+        f"answers     {'by itself' if entry.replies else 'nothing'}",
     ]
 
 

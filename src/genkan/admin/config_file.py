@@ -26,7 +26,12 @@ _HEAD: Final = """\
 # Sizes: 4096 or "25MB" (KB, MB, GB). Durations: "90s", "5m", "2h", "5d". Relative paths start at this file's folder.
 # `genkan check` says what is wrong or dangerous here.
 """
-_UNSET: Final = {"expires": "2030-01-31", "certificate": '"tls/cert.pem"', "key": '"tls/key.pem"'}
+_UNSET: Final = {
+    "expires": "2030-01-31",
+    "certificate": '"tls/cert.pem"',
+    "key": '"tls/key.pem"',
+    "tls_ca": '"file"',
+}
 _UNSET_FOLDER: Final = '"folder"'
 
 

@@ -15,8 +15,8 @@ import click
 from genkan.admin.init import InitError
 from genkan.admin.operations import Operations
 from genkan.config import Config, ConfigError, load_config
-from genkan.config_values import parse_size
-from genkan.directory import DirectoryError
+from genkan.config_values import parse_duration, parse_size
+from genkan.directory import NO_LIMIT, DirectoryError
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.storage.engine import StorageError
 
@@ -105,8 +105,31 @@ def _parse_quota(text: str) -> int | None:
     return None if text in ("0", "none") else parse_size(int(text) if text.isascii() and text.isdigit() else text)
 
 
+def _parse_moment(text: str) -> datetime | None:
+    """The moment that a date names, or a date with a time; in UTC unless it says otherwise."""
+    if text == "none":
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date such as 2026-12-24 or 2026-12-24T18:00+09:00") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _parse_limit(text: str) -> int | None:
+    """A number of recipients; `None` for "learned"."""
+    if text in ("learned", "none"):
+        return None if text == "learned" else NO_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise ValueError(f'{text!r} is no whole number, and neither "learned" nor "none"')
+    return int(text)
+
+
 ADDRESS: Final = _Parsed("address", _parse_address)
 QUOTA: Final = _Parsed("size", _parse_quota)
+LIMIT: Final = _Parsed("number", _parse_limit)
+MOMENT: Final = _Parsed("date", _parse_moment)
+DURATION: Final = _Parsed("duration", parse_duration)
 
 pass_invocation: Final = click.make_pass_decorator(Invocation)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from genkan.admin.forward_operations import ForwardOperations
+from genkan.admin.list_operations import ListOperations, end_of
 from genkan.admin.rule_operations import RuleOperations
-from genkan.directory import UNCHANGED, Account, Directory, Elsewhere, External, Local, Lock, MailingList, NotFound
+from genkan.directory import UNCHANGED, Account, Directory, Lock, NotFound
 from genkan.spool.reading import QueuedMessage, find_message, list_queued, read_content
 
 if TYPE_CHECKING:
@@ -38,13 +40,18 @@ class DomainEntry:
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """An account without its secrets; `quota` in octets (`None`: no limit), `mechanisms` it has credentials for."""
+    """An account without its secrets; `quota` in octets (`None`: no limit), `mechanisms` it has credentials for.
+
+    `forwards` are the addresses that its mail goes on to; with `replies` it answers by itself.
+    """
 
     address: str
     name: str
     quota: int | None
     mechanisms: tuple[str, ...]
     aliases: tuple[str, ...]
+    forwards: tuple[str, ...]
+    replies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +61,6 @@ class AliasEntry:
     alias: str
     target: str
     end: str
-
-
-@dataclass(frozen=True, slots=True)
-class MemberEntry:
-    """A member of a list, and where its mail ends: an account, a list, an address elsewhere; "" for nobody."""
-
-    member: str
-    end: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListEntry:
-    """A mailing list; with `require_auth` only authenticated accounts may write to it."""
-
-    address: str
-    require_auth: bool
-    members: tuple[MemberEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +82,8 @@ class Operations:
         self._directory = directory
         self._storage = storage
         self.rules = RuleOperations(directory)
+        self.lists = ListOperations(directory)
+        self.forwards = ForwardOperations(directory)
 
     @classmethod
     def open(cls, config: Config) -> Self:
@@ -135,7 +127,7 @@ class Operations:
     def list_accounts(self, domain: str | None = None) -> tuple[AccountEntry, ...]:
         """All accounts, or those of one domain, ordered by address."""
         aliases = self._aliases_by_target()
-        return tuple(_account_entry(account, aliases) for account in self._directory.accounts.list(domain))
+        return tuple(self._account_entry(account, aliases) for account in self._directory.accounts.list(domain))
 
     def show_account(self, address: Mailbox) -> AccountEntry:
         """The account of exactly this address."""
@@ -167,31 +159,6 @@ class Operations:
     def remove_alias(self, alias: Mailbox, target: Mailbox | None = None) -> None:
         """Forget an alias; with a target, only if it leads there."""
         self._directory.aliases.remove(alias, target)
-
-    def add_list(self, address: Mailbox, *, require_auth: bool = False) -> ListEntry:
-        """Make a mailing list without members."""
-        return self._list_entry(self._directory.lists.add(address, require_auth=require_auth))
-
-    def list_lists(self, domain: str | None = None) -> tuple[ListEntry, ...]:
-        """All mailing lists, or those of one domain, ordered by address."""
-        return tuple(map(self._list_entry, self._directory.lists.list(domain)))
-
-    def show_list(self, address: Mailbox) -> ListEntry:
-        """The mailing list of exactly this address."""
-        return self._list_entry(self._directory.lists.show(address))
-
-    def remove_list(self, address: Mailbox) -> None:
-        """Forget a mailing list and its members."""
-        self._directory.lists.remove(address)
-
-    def add_member(self, address: Mailbox, member: Mailbox) -> MemberEntry:
-        """Put an address on a mailing list."""
-        self._directory.lists.add_member(address, member)
-        return MemberEntry(str(member), self._end(member))
-
-    def remove_member(self, address: Mailbox, member: Mailbox) -> None:
-        """Take an address off a mailing list."""
-        self._directory.lists.remove_member(address, member)
 
     def list_locks(self, now: datetime) -> tuple[Lock, ...]:
         """The networks that may not connect at the moment, oldest lock first."""
@@ -234,8 +201,18 @@ class Operations:
         accounts, aliases = self._directory.accounts.list(name), self._directory.aliases.list(name)
         return DomainEntry(name, self._directory.domains.default() == name, len(accounts), len(aliases))
 
-    def _account_entry(self, account: Account) -> AccountEntry:
-        return _account_entry(account, self._aliases_by_target())
+    def _account_entry(self, account: Account, aliases: dict[Mailbox, list[str]] | None = None) -> AccountEntry:
+        by_target = self._aliases_by_target() if aliases is None else aliases
+        forward = self._directory.forwards.find(account.id)
+        return AccountEntry(
+            address=str(account.address),
+            name=account.name,
+            quota=account.quota,
+            mechanisms=_mechanisms(account),
+            aliases=tuple(by_target.get(account.address.folded(), ())),
+            forwards=() if forward is None else tuple(map(str, forward.addresses)),
+            replies=self._directory.auto_replies.find(account.id) is not None,
+        )
 
     def _aliases_by_target(self) -> dict[Mailbox, list[str]]:
         """The aliases that lead straight to an address, by that address folded."""
@@ -245,31 +222,7 @@ class Operations:
         return found
 
     def _alias_entry(self, alias: Mailbox, target: Mailbox) -> AliasEntry:
-        return AliasEntry(str(alias), str(target), self._end(target))
-
-    def _list_entry(self, mailing_list: MailingList) -> ListEntry:
-        members = self._directory.lists.members(mailing_list)
-        entries = tuple(MemberEntry(str(member), self._end(member)) for member in members)
-        return ListEntry(str(mailing_list.address), mailing_list.require_auth, entries)
-
-    def _end(self, mailbox: Mailbox) -> str:
-        """The address where mail for a mailbox ends, of an account, a list or elsewhere; "" for nobody."""
-        match self._directory.resolve(mailbox):
-            case Local(account):
-                return str(account.address)
-            case MailingList(address=address):
-                return str(address)
-            case Elsewhere(target):
-                return str(target)
-            case External():
-                return str(mailbox)
-            case _:
-                return ""
-
-
-def _account_entry(account: Account, aliases: dict[Mailbox, list[str]]) -> AccountEntry:
-    own = tuple(aliases.get(account.address.folded(), ()))
-    return AccountEntry(str(account.address), account.name, account.quota, _mechanisms(account), own)
+        return AliasEntry(str(alias), str(target), end_of(self._directory, target))
 
 
 def _mechanisms(account: Account) -> tuple[str, ...]:

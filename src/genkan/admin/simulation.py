@@ -22,7 +22,7 @@ from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.handling import Handlings
 from genkan.policy.outside import Outside
-from genkan.policy.recipient import add_recipients
+from genkan.policy.recipient import add_recipient
 from genkan.policy.rulebook import Rulebook
 from genkan.policy.verdict import Verdict
 from genkan.rules.mail_match import MailText
@@ -264,7 +264,7 @@ class Simulation:
         verdict = await _awaited(self._chain.rcpt.decide(facts))
         _judged(exchange, verdict, facts)
         if verdict is None:
-            add_recipients(facts, self._directory)
+            add_recipient(facts)
         return self._reply(verdict, replies.RECIPIENT_OK, forward_path=str(event.forward_path))
 
     def _begin_content(self) -> Reply:

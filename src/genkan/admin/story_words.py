@@ -87,6 +87,9 @@ CHECKS: Final[dict[str, Words]] = {
     ),
     "filter": Words("does mail.dat let this content in", "mail.dat がこの内容を許可しているか"),
     "virus-scan": Words("is the content free of viruses", "内容がウイルスに感染していないか"),
+    "list-moderation": Words(
+        "must an owner of the mailing list approve it", "メーリングリストの所有者による承認が必要でないか"
+    ),
     # These are no checks of the chain but speak like them.
     "session": Words("does the command obey the protocol at this point", "コマンドがプロトコルに従っているか"),
     "sessions": Words("are the simultaneous sessions within the limits", "同時セッション数が上限以内か"),

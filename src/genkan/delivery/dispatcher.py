@@ -1,92 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delivers what is due: takes leased recipients, finds their route, attempts them in batches, records what became of them.
+"""Delivers what is due from one spool: leases recipients, has them attempted, records what became of them.
 
-Nothing here may lose mail: whatever goes wrong is `Deferred` and tried again. Held mail is let go, or goes, when it was
-decided or its deadline has come.
+Nothing here may lose mail: whatever goes wrong is tried again. Held mail is let go, or goes, when it was decided or its
+deadline has come; what an operator changes in the queue counts within a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import random
-import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import apsw
-
-from genkan.delivery.handoff import hand_off_leased
-from genkan.delivery.local import LocalDelivery, deliver_batch
-from genkan.delivery.outcome import Deferred, Delivered, Failed, Outcome
-from genkan.delivery.route import HandoffRoute, LocalRoute, NoRoute
-from genkan.message.message_id import message_number
-from genkan.message.trace import delivered_to_field, return_path_field
-from genkan.spool.deciding import OutsideChanges
-from genkan.spool.queue import Finished, Lease, Leased, PutBack, Record
-from genkan.spool.reading import content_blocks
-from genkan.spool.schedule import next_attempt
+from genkan.delivery.attempts import place_of
+from genkan.message.message_id import format_message_id, message_number
+from genkan.spool.queue import Lease, Leased
+from genkan.spool.recording import PutBack, Recall, Record
 from genkan.spool.settling import Settle
 from genkan.storage.engine import StorageError
-from genkan.storage.sqlite import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from genkan.clock import Clock
-    from genkan.delivery.route import Route, Router
+    from genkan.delivery.attempts import Attempts
+    from genkan.delivery.outcome import Outcome
+    from genkan.delivery.reporting import Report, Reporter
     from genkan.maillog import MailLog
     from genkan.message.envelope import Envelope
+    from genkan.spool.deciding import Changes
+    from genkan.spool.queue import Queue
+    from genkan.spool.recording import Consequence, Entry
     from genkan.spool.settling import Settled
-    from genkan.spool.spool import Spool
 
 MOST_HELD: Final = 2000  # leased recipients in memory
-_BATCH: Final = 64
-_THREADS: Final = 2
+_BATCH: Final = 64  # recipients whose attempts begin together
 _RECORD_AGAIN: Final = 2.0  # seconds, when the disk is full
 _LOOK_AGAIN: Final = 30.0  # seconds between two looks at the queue when nothing calls for one
-_WATCH: Final = 1.0  # seconds between two questions whether another process has changed the queue
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """When a deferred recipient is tried again: the settings `delivery.retry` and `delivery.expire`."""
-
-    delays: tuple[timedelta, ...]
-    expire: timedelta
 
 
 class Dispatcher:
-    """Delivers from one spool. Lives on the event loop; attempts run in threads of its own.
+    """Delivers from one spool. Lives on the event loop.
 
     `when_settled` is called after held mail was let go or deleted: there the audit trail can be told of what a deadline decided.
     """
 
-    def __init__(
-        self,
-        spool: Spool,
-        router: Router,
-        retry: Retry,
-        hostname: str,
-        log: MailLog,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, queue: Queue, attempts: Attempts, reporter: Reporter, log: MailLog, clock: Clock) -> None:
         """Belongs to the running event loop; nothing is delivered before `start`."""
-        self._spool = spool
-        self._router = router
-        self._retry = retry
-        self._hostname = hostname
+        self._queue = queue
+        self._attempts = attempts
+        self._reporter = reporter
         self._log = log
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ready: deque[Leased] = deque()
         self._held = 0
-        self._running = 0
+        self._recording = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._looking = False
         self._more_due = False
         self._pump_planned = False
@@ -94,32 +65,32 @@ class Dispatcher:
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
         self._idle: asyncio.Future[None] | None = None
-        self._readers = _Readers(spool.folder)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
-        self._outside: OutsideChanges | None = None
+        self._changes: Changes | None = None
         self._watch_timer: asyncio.Handle | None = None
         self.when_settled: Callable[[Settled], None] | None = None
+        attempts.attempted = self._attempted
 
-    def start(self) -> None:
-        """Begin with what is due. Raises `StorageError` when the spool cannot be read."""
-        self._outside = OutsideChanges(self._spool.folder)
-        self._spool.taker = self
+    def start(self, changes: Changes) -> None:
+        """Begin with what is due; `changes` tells of what others do to the queue. Raises `StorageError`."""
+        self._changes = changes
+        self._queue.taker = self
         self._look()
         self._watch()
 
-    async def stop(self) -> None:
-        """Begin nothing more, wait for the look and the attempts under way and for the record of their outcomes."""
+    async def stop(self, patience: float = 10.0) -> None:
+        """Begin nothing more; attempts under way have so many seconds; wait for the record of their outcomes."""
         self._stopping = True
-        self._spool.taker = None
+        self._queue.taker = None
         for timer in (self._timer, self._watch_timer):
             if timer is not None:
                 timer.cancel()
-        if self._outside is not None:
-            self._outside.close()
-        if self._running or self._looking:
+        await self._attempts.stop(patience)
+        await asyncio.gather(*self._tasks)
+        if self._recording or self._looking:
             self._idle = self._loop.create_future()
             await self._idle
-        self._threads.shutdown()
+        if self._changes is not None:
+            self._changes.close()
 
     # Taker: what the spool has just accepted.
 
@@ -134,10 +105,10 @@ class Dispatcher:
         """See `Taker`."""
         self._held -= recipients
 
-    def take(self, envelope: Envelope, size: int) -> None:
+    def take(self, envelope: Envelope, size: int, content: bytes | None) -> None:
         """See `Taker`."""
         for number, recipient in enumerate(envelope.recipients):
-            self._ready.append(Leased(envelope, size, number, recipient, 1))
+            self._ready.append(Leased(envelope, size, number, recipient, 1, content=content))
         self._plan_pump()
 
     def hold(self, deadline: datetime) -> None:
@@ -153,11 +124,35 @@ class Dispatcher:
 
     def _watch(self) -> None:
         """Look at the queue when another process has changed it; what cannot be read now is for the next look to report."""
-        assert self._outside is not None
-        self._watch_timer = self._loop.call_later(_WATCH, self._watch)
+        assert self._changes is not None
+        self._watch_timer = self._loop.call_later(self._changes.interval, self._watch)
         with suppress(StorageError):
-            if self._outside.were_made():
+            if self._changes.were_made():
+                self._recall()
                 self._look()
+
+    def _recall(self) -> None:
+        """Ask which of those that wait here are still wanted: an operator may have deleted or held them."""
+        places = [place_of(leased) for leased in self._ready] + self._attempts.waiting()
+        if places:
+            pairs = [(message_number(message_id), number) for message_id, number in places]
+            self._queue.submit(Recall(self._queue, pairs, lambda wanted: self._drop(set(pairs) - wanted)))
+
+    def _drop(self, unwanted: set[tuple[int, int]]) -> None:
+        """Give back those of these that are not begun yet."""
+        if not unwanted or self._stopping:
+            return
+        places = {(format_message_id(message), number) for message, number in unwanted}
+        recalled = [leased for leased in self._ready if place_of(leased) in places]
+        self._ready = deque(leased for leased in self._ready if place_of(leased) not in places)
+        recalled += self._attempts.recall(places)
+        now = self._clock.now()
+        entries = [
+            PutBack(message_number(leased.envelope.message_id), leased.number, now, "recalled", attempted=False)
+            for leased in recalled
+        ]
+        if entries:
+            self._record(entries, [])
 
     def _look(self) -> None:
         """Settle what is held and due, lease what is due, as far as there is room; half of it stays free for new mail."""
@@ -172,8 +167,8 @@ class Dispatcher:
         self._looking = True
         self._held += room
         now = self._clock.now()
-        self._spool.submit(Settle(self._spool, now, self._settled))
-        self._spool.submit(Lease(self._spool, now, room, lambda *given: self._leased(room, *given)))
+        self._queue.submit(Settle(self._queue, now, self._settled))
+        self._queue.submit(Lease(self._queue, now, room, lambda *given: self._leased(room, *given)))
 
     def _settled(self, error: StorageError | None, settled: list[Settled], next_due: datetime | None) -> None:
         if error is not None:
@@ -241,116 +236,43 @@ class Dispatcher:
 
     def _pump(self) -> None:
         self._pump_planned = False
-        while self._ready and self._running < _THREADS and not self._stopping:
-            batch = [self._ready.popleft() for _ in range(min(_BATCH, len(self._ready)))]
-            self._attempt(batch)
-
-    def _attempt(self, batch: list[Leased]) -> None:
-        self._running += 1
-        routed = [(leased, self._route(leased)) for leased in batch]
-        future = self._loop.run_in_executor(self._threads, self._deliver, routed)
-        future.add_done_callback(lambda done: self._attempted(batch, done))
-
-    def _route(self, leased: Leased) -> Route:
-        try:
-            return self._router.route(leased.recipient.mailbox)
-        except Exception as error:  # noqa: BLE001
-            self._log.failure(leased.envelope.message_id, error)
-            return NoRoute("the directory could not be asked")
-
-    def _deliver(self, routed: list[tuple[Leased, Route]]) -> list[Outcome]:
-        """On a delivery thread: attempt a batch, the outcomes in its order."""
-        local = [self._local(leased, route) for leased, route in routed if isinstance(route, LocalRoute)]
-        delivered = iter(deliver_batch(local, self._hostname))
-        handed_off = self._hand_off(routed)
-        outcomes: list[Outcome] = []
-        for leased, route in routed:
-            match route:
-                case LocalRoute():
-                    outcomes.append(next(delivered))
-                case HandoffRoute():
-                    outcomes.append(handed_off[leased.envelope.message_id])
-                case NoRoute(reason):
-                    outcomes.append(Deferred(reason))
-        return outcomes
-
-    def _hand_off(self, routed: list[tuple[Leased, Route]]) -> dict[str, Outcome]:
-        """Hand over what another server is to deliver, into its one folder: the outcomes by message id."""
-        leased = [one for one, route in routed if isinstance(route, HandoffRoute)]
-        folder = next((route.folder for _, route in routed if isinstance(route, HandoffRoute)), None)
-        return {} if folder is None else hand_off_leased(leased, folder, self._hostname, self._readers.content)
-
-    def _local(self, leased: Leased, route: LocalRoute) -> LocalDelivery:
-        envelope = leased.envelope
-        number = message_number(envelope.message_id)
-        return LocalDelivery(
-            message_id=envelope.message_id,
-            recipient_number=leased.number,
-            accepted_at=envelope.accepted_at,
-            maildir=route.maildir,
-            fields=return_path_field(envelope.reverse_path) + delivered_to_field(leased.recipient.mailbox),
-            content=lambda: self._readers.content(number),
-            size=leased.size,
-            first_attempt=leased.attempt == 1,
-        )
-
-    def _attempted(self, batch: list[Leased], done: asyncio.Future[list[Outcome]]) -> None:
-        error = done.exception()
-        if error is None:
-            outcomes = done.result()
-        elif len(batch) > 1 and not self._stopping:
-            self._attempt_singly(batch, error)
+        if self._stopping:
             return
-        else:
-            self._log.failure(batch[0].envelope.message_id, error)
-            outcomes = [Deferred(f"internal error: {error!r}")] * len(batch)
-        entries = [self._entry(leased, outcome) for leased, outcome in zip(batch, outcomes, strict=True)]
-        self._record(entries)
+        while self._ready:
+            self._attempts.begin([self._ready.popleft() for _ in range(min(_BATCH, len(self._ready)))])
 
-    def _attempt_singly(self, batch: list[Leased], error: BaseException) -> None:
-        """Attempt a batch again, each recipient by itself: whichever made it fail is not to hold up the others."""
-        self._log.server("attempt failed, trying one by one", error=repr(error), recipients=len(batch))
-        self._running -= 1
-        for leased in batch:
-            self._attempt([replace(leased, attempt=leased.attempt + 1)])
+    def _attempted(self, outcomes: list[tuple[Leased, Outcome]]) -> None:
+        """Attempts have ended: record it, with the mail that senders or others are owed."""
+        entries, consequences, reports = self._reporter.settle(outcomes)
+        if not reports:
+            self._record(entries, consequences)
+            return
+        task = self._loop.create_task(self._report(entries, consequences, reports))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _entry(self, leased: Leased, outcome: Outcome) -> Finished | PutBack:
-        envelope, mailbox = leased.envelope, str(leased.recipient.mailbox)
-        number = message_number(envelope.message_id)
-        if isinstance(outcome, Delivered):
-            self._log.outcome("delivered", envelope.message_id, mailbox, attempt=leased.attempt)
-            return Finished(number, leased.number)
-        now = self._clock.now()
-        due_at = outcome.retry_at if isinstance(outcome, Deferred) and outcome.retry_at else self._next(leased, now)
-        event = "failed" if isinstance(outcome, Failed) else "deferred"
-        self._log.outcome(
-            event, envelope.message_id, mailbox, attempt=leased.attempt, reason=outcome.reason, next=due_at
-        )
-        return PutBack(number, leased.number, due_at, outcome.reason)
+    async def _report(
+        self, entries: Sequence[Entry], consequences: Sequence[Consequence], reports: list[Report]
+    ) -> None:
+        self._record(entries, [*consequences, *await self._reporter.write(reports)])
 
-    def _next(self, leased: Leased, now: datetime) -> datetime:
-        """When to try again. Mail beyond its time stays, and is tried at the last interval: nobody could be told of its end."""
-        accepted_at, retry = leased.envelope.accepted_at, self._retry
-        due_at = next_attempt(
-            leased.attempt,
-            accepted_at,
-            now,
-            retry=retry.delays,
-            expire=retry.expire,
-            jitter=random.random(),  # noqa: S311
-        )
-        return due_at if due_at is not None else now + retry.delays[-1]
+    def _record(self, entries: Sequence[Entry], consequences: Sequence[Consequence]) -> None:
+        self._recording += 1
+        self._submit_record(entries, consequences)
 
-    def _record(self, entries: list[Finished | PutBack]) -> None:
-        self._spool.submit(Record(self._spool, entries, lambda error: self._recorded(entries, error)))
+    def _submit_record(self, entries: Sequence[Entry], consequences: Sequence[Consequence]) -> None:
+        done = lambda error: self._recorded(entries, consequences, error)  # noqa: E731
+        self._queue.submit(Record(self._queue, entries, done, consequences))
 
-    def _recorded(self, entries: list[Finished | PutBack], error: StorageError | None) -> None:
+    def _recorded(
+        self, entries: Sequence[Entry], consequences: Sequence[Consequence], error: StorageError | None
+    ) -> None:
         if error is not None and not self._stopping:
             self._log.server("outcomes cannot be recorded, trying again", error=str(error))
-            self._loop.call_later(_RECORD_AGAIN, self._record, entries)
+            self._loop.call_later(_RECORD_AGAIN, self._submit_record, entries, consequences)
             return
         # What could not be recorded stays leased in the database; who opens the spool next finds what was delivered.
-        self._running -= 1
+        self._recording -= 1
         self._held -= len(entries)
         if self._stopping:
             self._check_idle()
@@ -358,31 +280,11 @@ class Dispatcher:
         put_back = [entry.due_at for entry in entries if isinstance(entry, PutBack)]
         if put_back:
             self._look_at(min(put_back))
+        if consequences:
+            self._more_due = True
         self._look_for_more()
-        self._pump()
 
     def _check_idle(self) -> None:
         """Let `stop` go on when nothing is under way any more."""
-        if not self._running and not self._looking and self._idle is not None and not self._idle.done():
+        if not self._recording and not self._looking and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-
-
-class _Readers:
-    """A read-only database connection for each delivery thread."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._local = threading.local()
-
-    def content(self, number: int) -> Iterator[bytes]:
-        """The content of a message. Raises `OSError`, the only one that `LocalDelivery` allows, whatever is wrong."""
-        try:
-            yield from content_blocks(self._connection(), self._folder, number)
-        except (StorageError, apsw.Error, ValueError) as error:
-            raise OSError(errno.EIO, f"the spool cannot be read: {error}") from error
-
-    def _connection(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = open_database(self._folder / "spool.db", read_only=True)
-        return connection

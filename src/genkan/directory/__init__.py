@@ -6,17 +6,31 @@ from __future__ import annotations
 from genkan.directory.accounts import UNCHANGED, Account, Accounts
 from genkan.directory.aliases import Alias, Aliases
 from genkan.directory.audit import Audit, AuditEntry
+from genkan.directory.auto_replies import AutoReplies, AutoReply
+from genkan.directory.brakes import NO_LIMIT, Braked, BrakeNumbers, Brakes, Standing
 from genkan.directory.directory import Directory
 from genkan.directory.documents import DocumentEntry, Documents, Revision, StoredDocument
 from genkan.directory.domains import Domains
 from genkan.directory.errors import AlreadyExists, DirectoryError, InvalidValue, NotFound
+from genkan.directory.forwards import Forward, Forwards
+from genkan.directory.list_members import ListMembers, Member
 from genkan.directory.lists import Lists, ListTooLarge
 from genkan.directory.locks import FOREVER, Lock, LockKind, Locks
 from genkan.directory.passwords import PasswordWrong, ScramKeys
-from genkan.directory.resolution import Elsewhere, External, Local, MailingList, Resolution, Unknown
+from genkan.directory.resolution import (
+    Elsewhere,
+    External,
+    ListRole,
+    ListSettings,
+    Local,
+    MailingList,
+    Resolution,
+    Unknown,
+)
 
 __all__ = [
     "FOREVER",
+    "NO_LIMIT",
     "UNCHANGED",
     "Account",
     "Accounts",
@@ -25,6 +39,11 @@ __all__ = [
     "AlreadyExists",
     "Audit",
     "AuditEntry",
+    "AutoReplies",
+    "AutoReply",
+    "BrakeNumbers",
+    "Braked",
+    "Brakes",
     "Directory",
     "DirectoryError",
     "DocumentEntry",
@@ -32,7 +51,12 @@ __all__ = [
     "Domains",
     "Elsewhere",
     "External",
+    "Forward",
+    "Forwards",
     "InvalidValue",
+    "ListMembers",
+    "ListRole",
+    "ListSettings",
     "ListTooLarge",
     "Lists",
     "Local",
@@ -40,11 +64,13 @@ __all__ = [
     "LockKind",
     "Locks",
     "MailingList",
+    "Member",
     "NotFound",
     "PasswordWrong",
     "Resolution",
     "Revision",
     "ScramKeys",
+    "Standing",
     "StoredDocument",
     "Unknown",
 ]

@@ -93,6 +93,10 @@ class Aliases:
         """
         return self._follow(mailbox, MAX_STEPS)
 
+    def is_taken(self, mailbox: Mailbox) -> bool:
+        """Whether an account, an alias or a list has this address, with or without a subaddress; no pattern counts."""
+        return self._taken(mailbox.folded()) is not None
+
     def _follow(self, mailbox: Mailbox, steps: int) -> End:
         for _ in range(steps + 1):
             key = mailbox.folded()
@@ -109,12 +113,16 @@ class Aliases:
         )
 
     def _step(self, key: Mailbox, prefix_lengths: tuple[int, ...]) -> End:
+        found = self._taken(key)
+        return found if found is not None else self._by_prefix(key, prefix_lengths)
+
+    def _taken(self, key: Mailbox) -> End:
         found = self._exactly(key)
         if found is None and self._delimiter:
             base, delimiter, _ = key.local_part.partition(self._delimiter)
             if base and delimiter:
                 found = self._exactly(Mailbox(base, key.domain))
-        return found if found is not None else self._by_prefix(key, prefix_lengths)
+        return found
 
     def _exactly(self, key: Mailbox) -> End:
         row = self._store.row(self._queries.address, key.domain, key.local_part)

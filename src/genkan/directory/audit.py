@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from genkan.directory.moments import loaded, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from genkan.directory.store import Store
@@ -36,6 +37,13 @@ class Audit:
         with self._store.transaction():
             self._store.rows(self._store.queries.audit_add, stored(at), actor, action, subject, detail)
         return AuditEntry(at, actor, action, subject, detail)
+
+    def add_all(self, entries: Iterable[AuditEntry]) -> None:
+        """Keep many decisions; all of them are on disk before this returns."""
+        with self._store.transaction():
+            for entry in entries:
+                values = (stored(entry.at), entry.actor, entry.action, entry.subject, entry.detail)
+                self._store.rows(self._store.queries.audit_add, *values)
 
     def list(self, subject: str | None = None, since: datetime | None = None) -> tuple[AuditEntry, ...]:
         """The decisions in the order they were kept: all, or those about `subject`, or those from `since` on."""

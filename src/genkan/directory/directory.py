@@ -2,7 +2,8 @@
 """The directory as the other parts ask it: is this address ours, whose is it, who logs in here.
 
 One object for each process, used from the thread that opened it; call `refresh` before a question, then answers come
-from memory. Changes are made through its parts: `domains`, `accounts`, `aliases`, `lists`, `documents`, `locks`, `audit`.
+from memory. Changes are made through its parts: `domains`, `accounts`, `aliases`, `lists`, `forwards`, `auto_replies`,
+`documents`, `routes`, `hops`, `brakes`, `locks`, `audit`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ from typing import TYPE_CHECKING, Any, Final, Self, assert_never
 from genkan.directory.accounts import Account, Accounts
 from genkan.directory.aliases import AccountEnd, Aliases, AliasLoop, ListEnd
 from genkan.directory.audit import Audit
+from genkan.directory.auto_replies import AutoReplies
+from genkan.directory.brakes import Brakes
 from genkan.directory.documents import Documents
 from genkan.directory.domains import Domains
+from genkan.directory.forwards import Forwards
+from genkan.directory.hops import Hops
+from genkan.directory.list_roles import ListRoles
 from genkan.directory.lists import Lists
 from genkan.directory.locks import Locks
 from genkan.directory.message_ids import MessageNumbers
 from genkan.directory.passwords import ScramKeys, unmatchable_scram_keys
-from genkan.directory.resolution import Elsewhere, External, Local, MailingList, Resolution, Unknown
+from genkan.directory.resolution import Elsewhere, External, ListRole, Local, MailingList, Resolution, Unknown
+from genkan.directory.rewritten_paths import RewrittenPaths
+from genkan.directory.routes import Routes
 from genkan.directory.store import Store
+from genkan.directory.sts_policies import StoredPolicies
+from genkan.message.srs import is_rewritten
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.storage.engine import StorageError, translated
 from genkan.storage.sqlite import migrate, open_database
@@ -31,11 +41,22 @@ if TYPE_CHECKING:
 
     from genkan.directory.aliases import End
 
-__all__ = ["FILE_NAME", "Directory", "Elsewhere", "External", "Local", "MailingList", "Resolution", "Unknown"]
+__all__ = [
+    "FILE_NAME",
+    "Directory",
+    "Elsewhere",
+    "External",
+    "ListRole",
+    "Local",
+    "MailingList",
+    "Resolution",
+    "Unknown",
+]
 
 FILE_NAME: Final = "directory.db"
 
 _SCRAM_SECRET: Final = "scram"  # noqa: S105  (the name of a row)
+_LISTS_SECRET: Final = "lists"  # noqa: S105
 
 
 _UNKNOWN: Final = Unknown()
@@ -51,7 +72,15 @@ class Directory:
         self.accounts = Accounts(store, self.domains)
         self.aliases = Aliases(store, self.domains, subaddress_delimiter)
         self.lists = Lists(store, self.domains, self.resolve)
+        self.list_roles = ListRoles(store, self.lists, lambda: self.secret(_LISTS_SECRET))
+        self.forwards = Forwards(store, self.lists, self.resolve)
+        self.auto_replies = AutoReplies(store)
+        self.rewritten_paths = RewrittenPaths(store, self.secret)
         self.documents = Documents(store, self.accounts)
+        self.routes = Routes(store, self.domains)
+        self.hops = Hops(store)
+        self.brakes = Brakes(store)
+        self.sts_policies = StoredPolicies(store)
         self.locks = Locks(store)
         self.audit = Audit(store)
         self._numbers = MessageNumbers(store)
@@ -107,7 +136,9 @@ class Directory:
         """Whose address this is; the domain "" of `<postmaster>` means the default domain (RFC 5321, 4.5.1)."""
         resolution = self._resolutions.get(mailbox)
         if resolution is None:
-            resolution = self._store.remember(self._resolutions, mailbox, self._resolve(self._with_domain(mailbox)))
+            resolution = self._resolve(self._with_domain(mailbox))
+            if not is_rewritten(mailbox.local_part):  # where those lead depends on the day
+                self._store.remember(self._resolutions, mailbox, resolution)
         return resolution
 
     def account(self, mailbox: Mailbox) -> Account | None:
@@ -174,6 +205,12 @@ class Directory:
             return _UNKNOWN
         if not self.domains.is_local(mailbox.domain):
             return _EXTERNAL
+        role = self.list_roles.find(mailbox)
+        if role is not None and not self.aliases.is_taken(mailbox):
+            return role
+        original = self.rewritten_paths.restore(mailbox)
+        if original is not None and not self.aliases.is_taken(mailbox):
+            mailbox = original
         try:
             return self._at(self.aliases.follow(mailbox))
         except AliasLoop:

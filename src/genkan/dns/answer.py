@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the DNS says to a question, as plain values: a status, and records as text or `MailExchange`."""
+"""What the DNS says to a question, as plain values: a status, and records as text, `MailExchange` or `TlsaRecord`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, NamedTuple
 
-RecordType = Literal["A", "AAAA", "MX", "PTR", "TXT"]
+RecordType = Literal["A", "AAAA", "MX", "PTR", "TLSA", "TXT"]
 
 BRIEF: Final = 5  # seconds that a failure, or a "no" without a SOA record, is believed
 
@@ -28,7 +28,16 @@ class MailExchange(NamedTuple):
     name: str
 
 
-Record = str | MailExchange
+class TlsaRecord(NamedTuple):
+    """A TLSA record: what is known of a server's certificate (RFC 6698, 2.1). `data` is a digest or what it is of."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+
+Record = str | MailExchange | TlsaRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +46,19 @@ class Answer:
 
     A and AAAA are addresses in their canonical form, PTR and MX names in lower case without a final dot, TXT the joined
     character-strings with one character for each octet (Latin-1, so nothing is lost). `ttl` is how many seconds the answer
-    could be believed when it came, `detail` why the question failed.
+    could be believed when it came, `detail` why the question failed. `authentic`: the server says that it has checked all
+    of it by DNSSEC (RFC 4035, 3.2.3), which is worth as much as the server and the way to it.
     """
 
     status: Status
     records: tuple[Record, ...] = ()
     ttl: int = 0
     detail: str = ""
+    authentic: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The records of any type but MX."""
+        """The records of any type but MX and TLSA."""
         return tuple(record for record in self.records if isinstance(record, str))
 
     @property
@@ -56,12 +67,27 @@ class Answer:
         return tuple(record for record in self.records if isinstance(record, MailExchange))
 
     @property
+    def tlsa(self) -> tuple[TlsaRecord, ...]:
+        """The records of type TLSA."""
+        return tuple(record for record in self.records if isinstance(record, TlsaRecord))
+
+    @property
     def size(self) -> int:
         """About how many octets of memory its text takes."""
-        return sum(len(record) if isinstance(record, str) else len(record.name) for record in self.records)
+        return sum(_size(record) for record in self.records)
 
 
 NO_SUCH_NAME: Final = Answer(Status.NO_SUCH_NAME)
+
+
+def _size(record: Record) -> int:
+    match record:
+        case MailExchange(name=name):
+            return len(name)
+        case TlsaRecord(data=data):
+            return len(data)
+        case _:
+            return len(record)
 
 
 def failure(detail: str) -> Answer:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import secrets
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from genkan.dns.answer import BRIEF, Answer, MailExchange, Status, failure
+from genkan.dns.answer import BRIEF, Answer, MailExchange, Status, TlsaRecord, failure
 from genkan.dns.name import Name, name_octets, name_text, read_name
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ _HEADER: Final = struct.Struct("!6H")
 _RECORD: Final = struct.Struct("!HHIH")
 _UINT16: Final = struct.Struct("!H")
 _UINT32: Final = struct.Struct("!I")
-_QR, _OPCODE, _AA, _TC, _RD, _RA, _RCODE = 0x8000, 0x7800, 0x0400, 0x0200, 0x0100, 0x0080, 0x000F
+_QR, _OPCODE, _AA, _TC, _RD, _RA, _AD, _RCODE = 0x8000, 0x7800, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x000F
 _IN: Final = 1
-_TYPES: Final[dict[RecordType, int]] = {"A": 1, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+_TYPES: Final[dict[RecordType, int]] = {"A": 1, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 _CNAME, _SOA, _OPT = 5, 6, 41
 _NOERROR, _FORMERR, _NXDOMAIN, _NOTIMP = 0, 1, 3, 4
 _RCODES: Final = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
@@ -53,8 +53,8 @@ class Query:
 
     @property
     def octets(self) -> bytes:
-        """The message, for a server that recurses."""
-        header = _HEADER.pack(self.id, _RD, 1, 0, 0, int(self.edns))
+        """The message, for a server that recurses; AD asks whether the answer is authentic (RFC 6840, 5.7)."""
+        header = _HEADER.pack(self.id, _RD | _AD, 1, 0, 0, int(self.edns))
         option = b"\0" + _RECORD.pack(_OPT, EDNS_PAYLOAD, 0, 0) if self.edns else b""
         return header + self.question + option
 
@@ -102,9 +102,15 @@ def read_reply(query: Query, octets: bytes) -> Reply | None:
     if repeated and flags & _TC:
         return Reply(failure("truncated"), truncated=True)
     try:
-        return _useless(flags, counts) or Reply(_Body(octets, end, counts).answer(query, flags & _RCODE))
+        return _useless(flags, counts) or Reply(_answer(query, flags, _Body(octets, end, counts)))
     except (ValueError, IndexError, struct.error):
         return None
+
+
+def _answer(query: Query, flags: int, body: _Body) -> Answer:
+    """What the body says; authentic if the server says so, and a failure never."""
+    answer = body.answer(query, flags & _RCODE)
+    return replace(answer, authentic=True) if flags & _AD and answer.status is not Status.FAILED else answer
 
 
 def _useless(flags: int, counts: list[int]) -> Reply | None:
@@ -191,6 +197,9 @@ class _Body:
             case "MX":
                 (preference,) = _UINT16.unpack_from(self._octets, start)
                 return MailExchange(preference, name_text(self._name(start + 2, end)))
+            case "TLSA":
+                usage, selector, matching = self._octets[start : min(start + 3, end)]
+                return TlsaRecord(usage, selector, matching, self._octets[start + 3 : end])
 
 
 def _text(data: bytes) -> str:
@@ -205,6 +214,6 @@ def _text(data: bytes) -> str:
     return b"".join(strings).decode("latin-1")
 
 
-def _rank(record: Record) -> tuple[int, str]:
+def _rank(record: Record) -> tuple[int | str | bytes, ...]:
     """Servers shuffle records; the same answer should be the same each time."""
-    return record if isinstance(record, MailExchange) else (0, record)
+    return (record,) if isinstance(record, str) else record

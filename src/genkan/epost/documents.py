@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _NOT_TAKEN: Final = {
     "virus.dat": ("is not taken over", "put its blocks in mail.dat, or set filter.scanner"),
     "usetime.dat": ("is not taken over: there are no hours of use", "nothing is to be done"),
-    "ccdisableip.dat": ("is not taken over: there is no forwarding of copies", "nothing is to be done"),
+    "ccdisableip.dat": (
+        "is not taken over: mail is forwarded whichever client it came from",
+        "name the senders whose mail is forwarded: genkan account forward ADDRESS --from PATTERN",
+    ),
 }
 
 

@@ -126,7 +126,7 @@ def losses_of(address: str, folder: MailboxFolder, title: str) -> Iterator[Findi
         yield warning(
             title,
             f"{' and '.join(folder.uses)} of {address} is not carried over",
-            "ask its owner, and set it up again where the mail is read or with: genkan alias add",
+            "ask its owner, and set it up again with: genkan account forward, genkan account reply",
         )
     if folder.deeper:
         yield warning(

@@ -128,11 +128,10 @@ class HandingOver:
         rules = self._house.rules
         is_approval = holding.kind == "approval"
         deadline = holding.deadline or (rules.hold_deadline if is_approval else rules.quarantine)
-        rule, owner = holding.rule, f" of {holding.rule.account}" if holding.rule.account else ""
         hold = Hold(
             kind=holding.kind,
             reason=holding.reason,
-            rule=f"{rule.document}{owner}:{rule.line}",
+            rule=holding.rule.place,
             warning=holding.warning,
             approvers=holding.approvers,
             deadline=envelope.accepted_at + deadline,

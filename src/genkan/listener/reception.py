@@ -18,7 +18,7 @@ from genkan.listener.journal import Journal
 from genkan.message.envelope import Envelope
 from genkan.message.trace import Hop, protocol_name, received_field
 from genkan.policy.facts import RcptFacts, TransactionFacts
-from genkan.policy.recipient import add_recipients
+from genkan.policy.recipient import add_recipient
 from genkan.policy.verdict import Verdict
 from genkan.record.entry import Decision
 from genkan.smtp import replies
@@ -118,7 +118,7 @@ class Reception:
             self.journal.rcpt(facts, verdict)
         if verdict is not None:
             return self._refusal(verdict, forward_path=path)
-        add_recipients(facts, self._house.directory)
+        add_recipient(facts)
         return self._say(replies.RECIPIENT_OK, forward_path=path)
 
     def data(self) -> Reply:
@@ -238,6 +238,7 @@ class Reception:
             smtputf8=parameters.smtputf8,
             ret=parameters.ret,
             envid=parameters.envid,
+            requiretls=parameters.requiretls,
         )
 
     def abort(self, end: End = "reset") -> None:

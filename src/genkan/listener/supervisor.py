@@ -15,13 +15,18 @@ from genkan.listener.listener import bind
 
 if TYPE_CHECKING:
     from genkan.clock import Clock
-    from genkan.config import Config
+    from genkan.config import Config, Listener
     from genkan.maillog import MailLog
 
 _FIRST_DELAY: Final = 0.1  # seconds before a dead worker is started again; doubled each time it dies young
 _LONGEST_DELAY: Final = 10.0
 _YOUNG: Final = 30.0  # seconds
 _PATIENCE: Final = 15.0  # seconds beyond `limits.shutdown` until a worker that does not end is killed
+
+
+def listeners_of(config: Config, role: str) -> tuple[Listener, ...]:
+    """Where a server of that role listens: one that only delivers listens nowhere."""
+    return () if role == "deliver" else config.listener
 
 
 @dataclass(slots=True)
@@ -37,17 +42,19 @@ class Seat:
 class Supervisor:
     """The parent of all workers."""
 
-    def __init__(self, config: Config, log: MailLog, clock: Clock) -> None:
-        """Binds all sockets, one of each listener for each worker. Raises `OSError`."""
+    def __init__(self, config: Config, role: str, log: MailLog, clock: Clock) -> None:
+        """Binds all sockets, one of each listener for each worker; `role` is passed on to them. Raises `OSError`."""
+        listeners = listeners_of(config, role)
         self._config = config
+        self._role = role
         self._log = log
         self._clock = clock
         self._count = LocalCount(SessionLimits.of(config), clock.monotonic)
         self._stopping = asyncio.Event()
-        for settings in config.listener:  # sockets of ours may share a port with each other, not with another server's
+        for settings in listeners:  # sockets of ours may share a port with each other, not with another server's
             bind(settings.address, shared=False).close()
         self._seats = [
-            Seat(number, [bind(settings.address, shared=True) for settings in config.listener])
+            Seat(number, [bind(settings.address, shared=True) for settings in listeners])
             for number in range(1, config.workers + 1)
         ]
 
@@ -105,6 +112,7 @@ class Supervisor:
     async def _spawn(self, seat: Seat, lifeline: int) -> asyncio.subprocess.Process:
         descriptors = [lifeline, *(sock.fileno() for sock in seat.sockets)]
         command = [sys.executable, "-m", "genkan.main", str(self._config.file), str(seat.number)]
+        command.append(self._role)
         return await asyncio.create_subprocess_exec(*command, *map(str, descriptors), pass_fds=descriptors)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> int:

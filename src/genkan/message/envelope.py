@@ -16,13 +16,18 @@ class Recipient(NamedTuple):
 
     `forward_path` is what the client gave (original case), `mailbox` where the directory sends it: an account's own address,
     or an address outside. `notify` is the NOTIFY parameter as given ("" when absent), `original` the ORCPT one
-    (RFC 3461, 4.1 and 4.2).
+    (RFC 3461, 4.1 and 4.2). What a list adds for each member: a `reverse_path` that counts instead of the message's, and
+    `fields`, whole header fields that are put before the content. `route` is a destination that the operator has named
+    for this mail, instead of what the routes say.
     """
 
     forward_path: Mailbox
     mailbox: Mailbox
     notify: str = ""
     original: str = ""
+    reverse_path: Mailbox | None = None
+    fields: bytes = b""
+    route: str = ""
 
 
 class Envelope(NamedTuple):
@@ -30,7 +35,7 @@ class Envelope(NamedTuple):
 
     `reverse_path` is `None` for the null reverse-path. `account` is the address of the authenticated account, or "".
     `ret` and `envid` are the DSN parameters as given (RFC 3461, 4.3 and 4.4), `body` the BODY parameter
-    ("", "7BITMIME", "8BITMIME").
+    ("", "7BITMIME", "8BITMIME"); with `requiretls` it may only pass over verified TLS (RFC 8689).
     """
 
     message_id: str
@@ -45,3 +50,4 @@ class Envelope(NamedTuple):
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    requiretls: bool = False

@@ -20,8 +20,8 @@ def marked(header: bytes, tag: str, fields: Iterable[tuple[str, str]]) -> bytes:
 
     A message without Subject gets one of the tag alone. Text beyond ASCII becomes encoded words.
     """
-    front = b"".join(b"%b: %b\r\n" % (name.encode("ascii"), _encoded(body)) for name, body in fields)
-    return front + (_tagged(header, _encoded(tag)) if tag else header)
+    front = b"".join(b"%b: %b\r\n" % (name.encode("ascii"), encoded_text(body)) for name, body in fields)
+    return front + (_tagged(header, encoded_text(tag)) if tag else header)
 
 
 def _tagged(header: bytes, tag: bytes) -> bytes:
@@ -33,8 +33,8 @@ def _tagged(header: bytes, tag: bytes) -> bytes:
     return header[: found.start()] + found[1] + b" " + tag + gap + rest
 
 
-def _encoded(text: str) -> bytes:
-    """Text as it may stand in a field: one line of printable ASCII, or encoded words, folded."""
+def encoded_text(text: str) -> bytes:
+    """Text (200 characters of it) as it may stand in a field: one line of printable ASCII, or encoded words, folded."""
     line = " ".join(text[:_MAX_TAG].split())
     if line.isascii() and line.isprintable():
         return line.encode()

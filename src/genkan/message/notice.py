@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from genkan.message.header import HeaderFields
 from genkan.message.trace import format_date
+from genkan.message.visible import visible
 from genkan.smtp.address import AddressError, parse_mailbox
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from genkan.smtp.address import Mailbox
 
 _MOST_HEADER: Final = 64 * 1024  # octets of the held mail's header section that are looked at
-_MOST_TEXT: Final = 200  # characters of one foreign text
 _MOST_RECIPIENTS: Final = 20
 _MOST_WARNING: Final = 50  # lines
 
@@ -118,12 +118,12 @@ def _lines(
     yield "A mail is held until it is approved or rejected."
     yield ""
     yield f"Message:  {envelope.message_id}"
-    yield f"Sender:   <{'' if path is None else _visible(str(path))}>"
+    yield f"Sender:   <{'' if path is None else visible(str(path))}>"
     yield f"From:     {_field(header, 'from')}"
     yield from _recipient_lines(envelope)
     yield f"Subject:  {_field(header, 'subject')}"
-    yield f"Rule:     {_visible(hold.rule)}"
-    yield f"Reason:   {_visible(hold.reason)}"
+    yield f"Rule:     {visible(hold.rule)}"
+    yield f"Reason:   {visible(hold.reason)}"
     yield f"Deadline: {hold.deadline:%Y-%m-%d %H:%M:%S} UTC"
     yield f"          Nobody's decision by then means: {hold.verdict}."
     yield from _warning_lines(hold.warning)
@@ -140,28 +140,22 @@ def _lines(
     yield "The operator of the mail server decides in your name with:"
     yield ""
     for choice in ("approve", "reject"):
-        yield f"genkan approval {choice} {envelope.message_id} --by {_visible(name)}"
+        yield f"genkan approval {choice} {envelope.message_id} --by {visible(name)}"
 
 
 def _recipient_lines(envelope: Envelope) -> Iterator[str]:
     for recipient in envelope.recipients[:_MOST_RECIPIENTS]:
-        yield f"For:      <{_visible(str(recipient.forward_path))}>"
+        yield f"For:      <{visible(str(recipient.forward_path))}>"
     more = len(envelope.recipients) - _MOST_RECIPIENTS
     if more > 0:
         yield f"          and {more} more"
 
 
 def _warning_lines(warning: str) -> Iterator[str]:
-    lines = [_visible(line) for line in warning.replace("\r\n", "\n").split("\n")[:_MOST_WARNING]]
+    lines = [visible(line) for line in warning.replace("\r\n", "\n").split("\n")[:_MOST_WARNING]]
     if any(lines):
         yield from ("", *lines)
 
 
 def _field(header: bytes, name: str) -> str:
-    return _visible(HeaderFields(header[:_MOST_HEADER]).text(name))
-
-
-def _visible(text: str) -> str:
-    """One line of at most 200 characters, none of which controls how others are shown."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * _MOST_TEXT]).split())
-    return shown if len(shown) <= _MOST_TEXT else f"{shown[: _MOST_TEXT - 3]}..."
+    return visible(HeaderFields(header[:_MOST_HEADER]).text(name))

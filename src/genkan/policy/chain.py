@@ -16,6 +16,7 @@ from genkan.policy.client import BlockLists, LockOut, TrialPeriod
 from genkan.policy.content import DeclaredSize, HeaderSize, Hops, MailDataFault
 from genkan.policy.destination import Destination
 from genkan.policy.filter import ContentFilter, VirusScan
+from genkan.policy.moderation import ListModeration
 from genkan.policy.recipient import Destined, KnownRecipient, ListSender, MailboxQuota, RecipientNumber
 from genkan.policy.relay import AccountClientRules, ClientRules, Relay
 from genkan.policy.sender import AuthenticatedSender, FromFieldTrust, LocalSender, SenderTrust
@@ -105,7 +106,7 @@ class Chain:
             RefusedAddress(rulebook),
             Relay(),
             KnownRecipient(),
-            ListSender(),
+            ListSender(directory),
             AccountClientRules(rulebook),
             MailboxQuota(world),
         )
@@ -117,6 +118,7 @@ class Chain:
             ApprovalRules(rulebook),
             self._filter,
             VirusScan(defer=content_filter.scanner_failure == "defer"),
+            ListModeration(directory),
         )
 
     def filters(self, transaction: TransactionFacts) -> bool:

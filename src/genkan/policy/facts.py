@@ -67,6 +67,8 @@ class TransactionFacts:
     recipients: dict[Mailbox, Recipient] = field(default_factory=dict)
     accounts: dict[Mailbox, Account] = field(default_factory=dict)
     """Of the accepted recipients, those whose mailbox is here."""
+    lists: dict[Mailbox, MailingList] = field(default_factory=dict)
+    """Of the accepted recipients, those that are mailing lists."""
     rcpt_count: int = 0
     rules: list[Rule] = field(default_factory=list)
     facts: dict[str, Fact] = field(default_factory=dict)
@@ -75,6 +77,12 @@ class TransactionFacts:
     def action(self) -> EffectAction | None:
         """What effect.dat allows."""
         return None if self.effect is None else self.effect.action
+
+    @property
+    def sender_names(self) -> tuple[Mailbox | None, Mailbox | None]:
+        """The addresses by which a list may know the sender: the reverse-path and the authenticated account's, if any."""
+        account = self.connection.account
+        return self.reverse_path, None if account is None else account.address
 
 
 @dataclass(slots=True)

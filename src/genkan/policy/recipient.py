@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
-from genkan.directory.resolution import Elsewhere, External, Local, MailingList
+from genkan.directory.resolution import Elsewhere, External, ListRole, Local, MailingList
 from genkan.message.envelope import Recipient
 from genkan.policy.verdict import Verdict
 from genkan.smtp import replies
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from genkan.directory.directory import Directory
     from genkan.policy.facts import RcptFacts
     from genkan.policy.world import World
-    from genkan.smtp.address import Mailbox
 
 USED: Final = "mailbox octets"  # the fact that tells how much the mailbox held
 
@@ -60,8 +59,10 @@ class Destined:
                 rcpt.is_local, rcpt.mailbox = True, mailbox
             case MailingList() as mailing_list:
                 rcpt.is_local, rcpt.mailing_list = True, mailing_list
-                if self._directory.lists.expand(mailing_list):
+                if self._directory.lists.reach(mailing_list):
                     rcpt.mailbox = mailing_list.address
+            case ListRole():
+                rcpt.is_local, rcpt.mailbox = True, rcpt.forward_path.folded()
             case External():
                 rcpt.mailbox = rcpt.forward_path
             case _:
@@ -82,20 +83,41 @@ class KnownRecipient:
 
 
 class ListSender:
-    """A mailing list may want to know who writes to it."""
+    """A mailing list may be for authenticated accounts, for its members or for its owners alone.
+
+    Members and owners are known by the reverse-path, or by the account that has authenticated.
+    """
 
     name = "list-sender"
 
+    def __init__(self, directory: Directory) -> None:
+        """The directory knows members and owners, by any of their addresses here."""
+        self._lists = directory.lists
+
     def check(self, rcpt: RcptFacts) -> Verdict | None:
-        """Refuse a session without AUTH."""
-        mailing_list = rcpt.mailing_list
-        if mailing_list is None or not mailing_list.require_auth:
+        """Refuse a session without AUTH, or a sender who is none of those."""
+        mailing_list, transaction = rcpt.mailing_list, rcpt.transaction
+        if mailing_list is None:
             return None
-        if rcpt.transaction.connection.account is not None:
-            return None
-        return Verdict(
-            self.name, replies.LIST_NEEDS_AUTH, detail=f"{mailing_list.address} is for authenticated senders"
-        )
+        match mailing_list.settings.posting:
+            case "anybody":
+                return None
+            case "authenticated":
+                if transaction.connection.account is not None:
+                    return None
+                detail = f"{mailing_list.address} is for authenticated senders"
+                return Verdict(self.name, replies.LIST_NEEDS_AUTH, detail=detail)
+            case "members":
+                may_write = self._lists.may_write(mailing_list, *transaction.sender_names)
+            case "owners":
+                may_write = self._lists.is_owner(mailing_list, *transaction.sender_names)
+            case never:
+                assert_never(never)
+        return None if may_write else self._denied(rcpt, mailing_list)
+
+    def _denied(self, rcpt: RcptFacts, mailing_list: MailingList) -> Verdict:
+        detail = f"{mailing_list.address} is for its {mailing_list.settings.posting}"
+        return Verdict(self.name, replies.LIST_POST_DENIED, {"forward_path": str(rcpt.forward_path)}, detail)
 
 
 class MailboxQuota:
@@ -123,20 +145,18 @@ class MailboxQuota:
         return Verdict(self.name, replies.MAILBOX_FULL, detail=f"{account.address} holds {used} of {quota} octets")
 
 
-def add_recipients(rcpt: RcptFacts, directory: Directory) -> None:
+def add_recipient(rcpt: RcptFacts) -> None:
     """Let an accepted RCPT count in its transaction.
 
-    Two names of one mailbox get one copy (the product's page bsd-17-71); a list stands for its members.
+    Two names of one mailbox get one copy (the product's page bsd-17-71). A list is one recipient; it is expanded at delivery.
     """
     transaction, parameters, mailbox = rcpt.transaction, rcpt.parameters, rcpt.mailbox
     assert mailbox is not None
     transaction.rcpt_count += 1
-    mailboxes: tuple[Mailbox, ...] = (mailbox,)
     if rcpt.mailing_list is not None:
-        mailboxes = directory.lists.expand(rcpt.mailing_list)
+        transaction.lists[mailbox] = rcpt.mailing_list
     elif rcpt.account is not None:
         transaction.accounts[mailbox] = rcpt.account
-    for each in mailboxes:
-        if each not in transaction.recipients:
-            recipient = Recipient(rcpt.forward_path, each, parameters.notify, parameters.original)
-            transaction.recipients[each] = recipient
+    if mailbox not in transaction.recipients:
+        recipient = Recipient(rcpt.forward_path, mailbox, parameters.notify, parameters.original)
+        transaction.recipients[mailbox] = recipient

@@ -20,7 +20,7 @@ from genkan.policy.content import HeaderSize
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
-from genkan.policy.recipient import USED, add_recipients
+from genkan.policy.recipient import USED, add_recipient
 from genkan.policy.spf import SPF
 from genkan.policy.verdict import Verdict, decision_of
 from genkan.rules.mail_match import MailText
@@ -127,7 +127,7 @@ class Replay:
         facts = RcptFacts(transaction, _mailbox(entry.forward_path), NO_RCPT_PARAMETERS)
         decision = _decided(self.chain.rcpt.decide(facts))
         if decision is None:
-            add_recipients(facts, self._directory)
+            add_recipient(facts)
         return Outcome("rcpt", entry.forward_path, decision, (), tuple(facts.rules), self._world.unknown)
 
     def _content(self, transaction: TransactionFacts, entry: ContentEntry, text: MailText | None) -> Outcome:

@@ -20,6 +20,7 @@ from genkan.smtp.reply import Profile
 if TYPE_CHECKING:
     from genkan.config import Auth
     from genkan.directory.directory import Directory
+    from genkan.directory.resolution import Resolution
     from genkan.policy.facts import ContentFacts, TransactionFacts
     from genkan.smtp.address import Mailbox
     from genkan.smtp.reply import ReplyRow
@@ -52,8 +53,8 @@ class LocalSender:
             return None
         if isinstance(resolution, Unknown):
             return Verdict(self.name, replies.SENDER_UNKNOWN, detail=f"no account, alias or list {sender}")
-        if isinstance(resolution, MailingList) and resolution.require_auth and transaction.connection.account is None:
-            return Verdict(self.name, replies.LIST_NEEDS_AUTH, detail=f"{resolution.address} is a list")
+        if _needs_auth(resolution) and transaction.connection.account is None:
+            return Verdict(self.name, replies.LIST_NEEDS_AUTH, detail=f"{sender} is a list")
         return None
 
 
@@ -150,6 +151,10 @@ class FromFieldTrust:
                 return None
         detail = f"{account.address} may not write From: {header.from_field[:200]!r}"
         return Verdict(self.name, replies.SENDER_UNKNOWN, detail=detail)
+
+
+def _needs_auth(resolution: Resolution) -> bool:
+    return isinstance(resolution, MailingList) and resolution.settings.posting == "authenticated"
 
 
 def author_of(from_field: str) -> Mailbox | None:

@@ -30,7 +30,10 @@ def cut(text: str) -> str:
 
 
 class Rule(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An operator's rule that was met: where it stands, in the order of `rules.document.Origin`, and its words."""
+    """An operator's rule that was met: where it stands, in the order of `rules.document.Origin`, and its words.
+
+    What was not set in a document has no line: `list dev@in.test`.
+    """
 
     document: str
     account: str = ""
@@ -40,8 +43,14 @@ class Rule(Struct, frozen=True, omit_defaults=True, gc=False):
 
     def __str__(self) -> str:
         """Its place and its words: `effect.dat:3 192.0.2.0/24 false`, `mail.dat of ann@in.test:12 Virus:spam`."""
+        return f"{self.place} {self.text}".rstrip()
+
+    @property
+    def place(self) -> str:
+        """Where it stands: `effect.dat:3`, `mail.dat of ann@in.test:12`."""
         owner = f" of {self.account}" if self.account else ""
-        return f"{self.document}{owner}:{self.line} {self.text}".rstrip()
+        line = f":{self.line}" if self.line else ""
+        return f"{self.document}{owner}{line}"
 
 
 class Decision(Struct, frozen=True, omit_defaults=True, gc=False):

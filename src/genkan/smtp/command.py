@@ -29,7 +29,8 @@ MAX_ECHO: Final = 64  # characters of an unknown word that a reply repeats
 class MailParameters(NamedTuple):
     """The parameters of MAIL, in RFC 1870 octets and RFC 3461 xtext as given; "" or `None` where one was not given.
 
-    `body` is "7BITMIME" or "8BITMIME" (RFC 6152), `ret` "FULL" or "HDRS", `auth` xtext or "<>" (RFC 4954, 5).
+    `body` is "7BITMIME" or "8BITMIME" (RFC 6152), `ret` "FULL" or "HDRS", `auth` xtext or "<>" (RFC 4954, 5),
+    `requiretls` that every hop must be under TLS (RFC 8689, 2).
     """
 
     size: int | None = None
@@ -38,6 +39,7 @@ class MailParameters(NamedTuple):
     ret: str = ""
     envid: str = ""
     auth: str | None = None
+    requiretls: bool = False
 
 
 class RcptParameters(NamedTuple):
@@ -174,11 +176,11 @@ class _Refused(Exception):
         self.fields = fields
 
 
-def parse_command(line: bytes, *, smtputf8_allowed: bool) -> Command | Refusal:
+def parse_command(line: bytes, *, smtputf8_allowed: bool, requiretls_allowed: bool = False) -> Command | Refusal:
     """The command of `line`, which comes without its CRLF; any octets give a command or a refusal.
 
     `smtputf8_allowed` says SMTPUTF8 was offered or, within a mail transaction, that its MAIL asked for it; otherwise
-    the parameter is unknown and paths are ASCII (RFC 6531, 3.4).
+    the parameter is unknown and paths are ASCII (RFC 6531, 3.4). `requiretls_allowed` says REQUIRETLS was offered.
     """
     line = line.rstrip(b" \t")
     text = line.decode("ascii") if line.isascii() else ""
@@ -193,11 +195,16 @@ def parse_command(line: bytes, *, smtputf8_allowed: bool) -> Command | Refusal:
     if parser is None:
         return Refusal(replies.COMMAND_UNRECOGNIZED, {"command": word[:MAX_ECHO]}, fatal=verb in WEB_VERBS)
     try:
-        return parser(argument.lstrip(" "), smtputf8_allowed)
+        return parser(argument.lstrip(" "), _ALLOWED[smtputf8_allowed][requiretls_allowed])
     except _Refused as refused:
         return Refusal(refused.row, refused.fields, verb, fatal=verb == "BDAT")
 
 
+# The parameters that must have been offered: of `smtputf8_allowed` (first index) and `requiretls_allowed` (second).
+_ALLOWED: Final = (
+    (frozenset[str](), frozenset({"REQUIRETLS"})),
+    (frozenset({"SMTPUTF8"}), frozenset({"SMTPUTF8", "REQUIRETLS"})),
+)
 _find_control: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _UTF8_VERBS: Final = frozenset({b"MAIL", b"RCPT", b"VRFY", b"EXPN"})  # RFC 6531, 3.4 and 3.7.4
 
@@ -216,11 +223,11 @@ def _decode_unusual(line: bytes) -> str | Refusal:
     return text
 
 
-def _helo(argument: str, _smtputf8_allowed: bool) -> Command:
+def _helo(argument: str, _allowed: frozenset[str]) -> Command:
     return Helo(_hello_domain(argument))
 
 
-def _ehlo(argument: str, _smtputf8_allowed: bool) -> Command:
+def _ehlo(argument: str, _allowed: frozenset[str]) -> Command:
     return Ehlo(_hello_domain(argument))
 
 
@@ -231,7 +238,7 @@ def _hello_domain(argument: str) -> str:
     return domain
 
 
-def _mail(argument: str, smtputf8_allowed: bool) -> Command:
+def _mail(argument: str, allowed: frozenset[str]) -> Command:
     # RFC 5321, 4.1.1.2: mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]
     if argument[:5].upper() != "FROM:":
         raise _Refused(replies.ARGUMENT_REQUIRED)
@@ -243,13 +250,13 @@ def _mail(argument: str, smtputf8_allowed: bool) -> Command:
         reverse_path = parse_reverse_path(path)
     except AddressError as error:
         raise _Refused(replies.REVERSE_PATH_SYNTAX, reason=str(error)) from None
-    parameters = _mail_parameters(rest, smtputf8_allowed) if rest else NO_MAIL_PARAMETERS
+    parameters = _mail_parameters(rest, allowed) if rest else NO_MAIL_PARAMETERS
     if not parameters.smtputf8 and not path.isascii():
         raise _Refused(replies.SMTPUTF8_REQUIRED)
     return Mail(reverse_path, parameters)
 
 
-def _rcpt(argument: str, smtputf8_allowed: bool) -> Command:
+def _rcpt(argument: str, allowed: frozenset[str]) -> Command:
     # RFC 5321, 4.1.1.3: rcpt = "RCPT TO:" ( "<Postmaster>" / Forward-path ) [SP Rcpt-parameters]
     if argument[:3].upper() != "TO:":
         raise _Refused(replies.ARGUMENT_REQUIRED)
@@ -265,8 +272,8 @@ def _rcpt(argument: str, smtputf8_allowed: bool) -> Command:
         raise _Refused(replies.NO_VALID_RECIPIENT) from None
     except AddressError as error:
         raise _Refused(replies.FORWARD_PATH_SYNTAX, reason=str(error)) from None
-    parameters = _rcpt_parameters(rest, smtputf8_allowed) if rest else NO_RCPT_PARAMETERS
-    if not smtputf8_allowed and not path.isascii():
+    parameters = _rcpt_parameters(rest, allowed) if rest else NO_RCPT_PARAMETERS
+    if "SMTPUTF8" not in allowed and not path.isascii():
         raise _Refused(replies.SMTPUTF8_REQUIRED)
     return Rcpt(forward_path, parameters)
 
@@ -285,19 +292,19 @@ def _split_path(argument: str) -> tuple[str, str]:
     return (path if path.startswith("<") else f"<{path}>"), rest
 
 
-def _data(argument: str, _smtputf8_allowed: bool) -> Command:
+def _data(argument: str, _allowed: frozenset[str]) -> Command:
     return _without_argument(argument, _DATA)
 
 
-def _rset(argument: str, _smtputf8_allowed: bool) -> Command:
+def _rset(argument: str, _allowed: frozenset[str]) -> Command:
     return _without_argument(argument, _RSET)
 
 
-def _quit(argument: str, _smtputf8_allowed: bool) -> Command:
+def _quit(argument: str, _allowed: frozenset[str]) -> Command:
     return _without_argument(argument, _QUIT)
 
 
-def _starttls(argument: str, _smtputf8_allowed: bool) -> Command:
+def _starttls(argument: str, _allowed: frozenset[str]) -> Command:
     return _without_argument(argument, _STARTTLS)
 
 
@@ -317,7 +324,7 @@ def _without_argument(argument: str, command: Command) -> Command:
 _match_chunk: Final = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.ASCII | re.IGNORECASE).fullmatch
 
 
-def _bdat(argument: str, _smtputf8_allowed: bool) -> Command:
+def _bdat(argument: str, _allowed: frozenset[str]) -> Command:
     # RFC 3030, 2: bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ]
     match = _match_chunk(argument)
     if match is None:
@@ -325,34 +332,34 @@ def _bdat(argument: str, _smtputf8_allowed: bool) -> Command:
     return Bdat(int(match[1]), last=match[2] is not None)
 
 
-def _noop(_argument: str, _smtputf8_allowed: bool) -> Command:
+def _noop(_argument: str, _allowed: frozenset[str]) -> Command:
     return _NOOP
 
 
-def _help(argument: str, _smtputf8_allowed: bool) -> Command:
+def _help(argument: str, _allowed: frozenset[str]) -> Command:
     return Help(argument)
 
 
-def _vrfy(argument: str, smtputf8_allowed: bool) -> Command:
-    return Vrfy(*_name_to_look_up(argument, smtputf8_allowed))
+def _vrfy(argument: str, allowed: frozenset[str]) -> Command:
+    return Vrfy(*_name_to_look_up(argument, allowed))
 
 
-def _expn(argument: str, smtputf8_allowed: bool) -> Command:
-    return Expn(*_name_to_look_up(argument, smtputf8_allowed))
+def _expn(argument: str, allowed: frozenset[str]) -> Command:
+    return Expn(*_name_to_look_up(argument, allowed))
 
 
-def _name_to_look_up(argument: str, smtputf8_allowed: bool) -> tuple[str, bool]:
+def _name_to_look_up(argument: str, allowed: frozenset[str]) -> tuple[str, bool]:
     # RFC 6531, 3.7.4.2: the parameter stands behind the name.
     if not argument:
         raise _Refused(replies.ARGUMENT_REQUIRED)
     name, blank, parameter = argument.rpartition(" ")
-    smtputf8 = smtputf8_allowed and bool(blank) and parameter.upper() == "SMTPUTF8"
+    smtputf8 = "SMTPUTF8" in allowed and bool(blank) and parameter.upper() == "SMTPUTF8"
     if not smtputf8 and not argument.isascii():
         raise _Refused(replies.SMTPUTF8_REQUIRED)
     return (name.rstrip(" "), True) if smtputf8 else (argument, False)
 
 
-def _auth(argument: str, _smtputf8_allowed: bool) -> Command:
+def _auth(argument: str, _allowed: frozenset[str]) -> Command:
     # RFC 4954, 4: AUTH mechanism [initial-response]
     if not argument:
         raise _Refused(replies.ARGUMENT_REQUIRED)
@@ -363,7 +370,7 @@ def _auth(argument: str, _smtputf8_allowed: bool) -> Command:
     return Auth(mechanism.upper(), initial.encode("ascii") if initial else None)
 
 
-_PARSERS: Final[dict[str, Callable[[str, bool], Command]]] = {
+_PARSERS: Final[dict[str, Callable[[str, frozenset[str]], Command]]] = {
     "HELO": _helo,
     "EHLO": _ehlo,
     "MAIL": _mail,
@@ -397,7 +404,7 @@ _match_keyword: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*+", re.ASCII).fullm
 _find_encoded: Final = re.compile(rb"\+([0-9A-F]{2})")
 
 _MAIL_KEYWORDS: Final = frozenset({"SIZE", "BODY", "RET", "ENVID", "AUTH"})
-_MAIL_KEYWORDS_UTF8: Final = _MAIL_KEYWORDS | {"SMTPUTF8"}
+_WITHOUT_VALUE: Final = frozenset({"SMTPUTF8", "REQUIRETLS"})
 _RCPT_KEYWORDS: Final = frozenset({"NOTIFY", "ORCPT"})
 
 
@@ -417,14 +424,14 @@ def _split_parameters(text: str, known: frozenset[str]) -> dict[str, str]:
             if not _match_keyword(keyword):
                 raise _bad(keyword)
             raise _Refused(replies.PARAMETER_UNKNOWN, parameter=keyword[:MAX_ECHO])
-        if name in values or (equals and not value) or (bool(equals) is (name == "SMTPUTF8")):
+        if name in values or (equals and not value) or (bool(equals) is (name in _WITHOUT_VALUE)):
             raise _bad(name)
         values[name] = value
     return values
 
 
-def _mail_parameters(text: str, smtputf8_allowed: bool) -> MailParameters:
-    values = _split_parameters(text, _MAIL_KEYWORDS_UTF8 if smtputf8_allowed else _MAIL_KEYWORDS)
+def _mail_parameters(text: str, allowed: frozenset[str]) -> MailParameters:
+    values = _split_parameters(text, _MAIL_KEYWORDS | allowed)
     envid = values.get("ENVID", "")
     if envid and (len(envid) > MAX_ENVID or not _match_xtext(envid)):
         raise _bad("ENVID")
@@ -435,6 +442,7 @@ def _mail_parameters(text: str, smtputf8_allowed: bool) -> MailParameters:
         ret=_one_of(values, "RET", ("FULL", "HDRS")),
         envid=envid,
         auth=_submitter(values["AUTH"]) if "AUTH" in values else None,
+        requiretls="REQUIRETLS" in values,
     )
 
 
@@ -471,18 +479,18 @@ def _submitter(value: str) -> str:
     return value
 
 
-def _rcpt_parameters(text: str, smtputf8_allowed: bool) -> RcptParameters:
+def _rcpt_parameters(text: str, allowed: frozenset[str]) -> RcptParameters:
     values = _split_parameters(text, _RCPT_KEYWORDS)
     notify = values.get("NOTIFY", "").upper()
     if notify and not _match_notify(notify):
         raise _bad("NOTIFY")
     original = values.get("ORCPT", "")
-    if original and not _is_original(original, smtputf8_allowed):
+    if original and not _is_original(original, smtputf8_allowed="SMTPUTF8" in allowed):
         raise _bad("ORCPT")
     return RcptParameters(notify, original)
 
 
-def _is_original(value: str, smtputf8_allowed: bool) -> bool:
+def _is_original(value: str, *, smtputf8_allowed: bool) -> bool:
     # RFC 3461, 4.2: original-recipient-address = addr-type ";" xtext
     if len(value) > MAX_ORIGINAL:
         return False

@@ -12,7 +12,9 @@ from genkan.smtp.reply import Profile
 if TYPE_CHECKING:
     from genkan.smtp.reply import ReplyRow
 
-BEYOND_THE_PRODUCT: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES")
+IN_CLEAR_TOO: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES")
+UNDER_TLS_ONLY: Final = ("REQUIRETLS",)  # RFC 8689, 2
+BEYOND_THE_PRODUCT: Final = IN_CLEAR_TOO + UNDER_TLS_ONLY
 PLAINTEXT_MECHANISMS: Final = frozenset({"PLAIN", "LOGIN"})
 
 Lines = list[tuple["ReplyRow", dict[str, str]]]
@@ -29,7 +31,10 @@ class Extensions:
     message_size: int
 
     def offers(self, keyword: str) -> bool:
-        """Whether an extension beyond the product's three is announced, so that its parameters and commands count."""
+        """Whether an extension beyond the product's three is announced, so that its parameters and commands count.
+
+        One of `UNDER_TLS_ONLY` counts only there.
+        """
         return keyword in self.keywords
 
     def mechanisms_for(self, *, tls_active: bool) -> tuple[str, ...]:
@@ -46,7 +51,8 @@ class Extensions:
 
     def lines(self, *, tls_active: bool) -> Lines:
         """The rows that follow the first line of the reply to EHLO."""
-        lines: Lines = [(replies.EHLO_KEYWORD, {"keyword": keyword}) for keyword in self.keywords]
+        keywords = (keyword for keyword in self.keywords if tls_active or keyword not in UNDER_TLS_ONLY)
+        lines: Lines = [(replies.EHLO_KEYWORD, {"keyword": keyword}) for keyword in keywords]
         if self.starttls and not tls_active:
             lines.append((replies.EHLO_STARTTLS, {}))
         if mechanisms := self.mechanisms_for(tls_active=tls_active):

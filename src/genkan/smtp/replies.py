@@ -253,6 +253,11 @@ LIST_NEEDS_AUTH: Final = _at.seed(
     _W(550, "5.7.0", "Please, mail after SMTP-authentication."),
     rfc=_W(530, "5.7.0", "Authentication required for this list"),
 )
+LIST_POST_DENIED: Final = _at.ours(
+    "LIST_POST_DENIED",
+    _W(550, "5.7.2", "Sorry {forward_path}, you are not allowed to mail to this list."),
+    rfc=_W(550, "5.7.2", "<{forward_path}> Sending to this list not permitted"),
+)
 
 _at = _Section("DATA and BDAT")
 START_MAIL_INPUT: Final = _at.seed(

@@ -283,6 +283,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The recipient is a list that takes mail only from authenticated senders.",
         "The sender switches SMTP authentication on in the client.",
     ),
+    "LIST_POST_DENIED": Meaning(
+        "The recipient is a mailing list that takes mail only from its members, or only from its owners.",
+        "The sender writes from the address that is on the list; else the operator adds it, or changes who may write with "
+        "`genkan list set LIST --posting`.",
+    ),
     "START_MAIL_INPUT": Meaning(
         "The client said DATA and may send the content.",
         "Nothing is to be done; the content ends in a line with a single dot.",

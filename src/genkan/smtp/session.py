@@ -212,8 +212,10 @@ class Session:
         line = self._next_line(self._rules.command_line)
         if line is None:
             return None if self._news else NEED_DATA
-        may_utf8 = self.utf8 if self.state >= State.MAIL else self.esmtp and self._rules.extensions.offers("SMTPUTF8")
-        parsed = parse_command(line, smtputf8_allowed=may_utf8)
+        extensions = self._rules.extensions
+        may_utf8 = self.utf8 if self.state >= State.MAIL else self.esmtp and extensions.offers("SMTPUTF8")
+        may_require_tls = self.tls_active and self.esmtp and extensions.offers("REQUIRETLS")
+        parsed = parse_command(line, smtputf8_allowed=may_utf8, requiretls_allowed=may_require_tls)
         if isinstance(parsed, Refusal):
             return self._refuse_line(parsed, line)
         row = self._sequence.get(type(parsed))

@@ -75,7 +75,7 @@ class Accept:
             elif self._leased_until is None:
                 taker.leave()
             else:
-                taker.take(self._envelope, self._draft.size)
+                taker.take(self._envelope, self._draft.size, self._content)
         self._done(error)
 
 

@@ -8,7 +8,7 @@ queue when it has changed, and carries out what it finds there.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from genkan.message.message_id import message_number
 from genkan.spool.hold import held_from_row
@@ -43,8 +43,27 @@ def decide(message: QueuedMessage, decision: Decision, keep: Callable[[], object
         return held_from_row(found[0]) if found else None
 
 
+class Changes(Protocol):
+    """Tells who delivers from a spool that another process has changed it."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two questions."""
+        ...
+
+    def were_made(self) -> bool:
+        """Whether something was changed since the last call. Raises `StorageError`."""
+        ...
+
+    def close(self) -> None:
+        """Ask nothing afterwards."""
+        ...
+
+
 class OutsideChanges:
-    """Tells a spool's worker whether another process has changed the spool; some 10 microseconds a question."""
+    """Tells the process that accepts into a spool whether operators have changed it; some 10 microseconds a question."""
+
+    interval = 1.0
 
     def __init__(self, folder: Path) -> None:
         """Belongs to the thread that made it. Raises `StorageError`."""
@@ -63,5 +82,31 @@ class OutsideChanges:
         return changed
 
     def _count(self) -> int:
+        with translated("the spool"):
+            return int(self._connection.execute(self._query).get)
+
+
+class AllChanges:
+    """Tells a process that does not accept into a spool of everything that is committed there, mail accepted included."""
+
+    interval = 0.05
+
+    def __init__(self, folder: Path) -> None:
+        """Belongs to the thread that made it. Raises `StorageError`."""
+        self._connection = open_database(folder / "spool.db", read_only=True)
+        self._query = Queries.load("spool").data_version
+        self._seen = self._version()
+
+    def close(self) -> None:
+        """See `Changes`."""
+        self._connection.close()
+
+    def were_made(self) -> bool:
+        """See `Changes`."""
+        version = self._version()
+        changed, self._seen = version != self._seen, version
+        return changed
+
+    def _version(self) -> int:
         with translated("the spool"):
             return int(self._connection.execute(self._query).get)

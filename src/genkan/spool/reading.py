@@ -7,23 +7,26 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Final
 
 from genkan.message.message_id import format_message_id, message_number
 from genkan.spool.hold import Held, held_from_row
 from genkan.spool.rows import moment
 from genkan.spool.segments import parse_extents, read_extent, segment_path
+from genkan.spool.selection import chosen
 from genkan.storage.engine import StorageCorrupt, translated
 from genkan.storage.sqlite import Queries, migrate, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
     from pathlib import Path
 
     import apsw
 
     from genkan.spool.rows import Row
+    from genkan.spool.selection import Chosen, Selection
 
 _PAGE: Final = 500
 
@@ -37,7 +40,8 @@ def _queries() -> Queries:
 class QueuedRecipient:
     """A recipient that waits: `state` is `due`, `waiting` (for `due_at`), `leased` (an attempt is under way) or `held`.
 
-    While it is held, `due_at` is the deadline of the decision.
+    While its message is held, `due_at` is the deadline of the decision. `held` is what holds the recipient itself:
+    `operator`, `brake` or `undeliverable`; then `due_at` means nothing. `route` is the destination the operator has named.
     """
 
     forward_path: str
@@ -46,12 +50,15 @@ class QueuedRecipient:
     due_at: datetime
     attempts: int
     last_outcome: str
+    held: str = ""
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message in a spool, with the recipients it still has. `reverse_path` is "" for the null one; size in octets.
+    """A message in a spool, with the recipients it still has, or those of them that were asked for.
 
+    `reverse_path` is "" for the null one; `size` is in octets.
     `held` says for what and for whom it waits, when it does.
     """
 
@@ -76,6 +83,27 @@ def spool_folders(storage_folder: Path) -> list[Path]:
 def list_queued(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
     """All messages of all workers, each spool in the order of acceptance. Raises `StorageError`."""
     yield from _listed(storage_folder, now, _queries().messages)
+
+
+def list_chosen(storage_folder: Path, now: datetime, selection: Selection) -> Iterator[QueuedMessage]:
+    """The messages with recipients that fit, and those recipients only, in the same order.
+
+    Raises `StorageError`, and `ValueError` for what is no message id.
+    """
+    for folder in spool_folders(storage_folder):
+        with _opened(folder) as connection:
+            recipients = chain.from_iterable(chosen(connection, selection, now))
+            for number, group in groupby(recipients, key=lambda recipient: recipient.message):
+                numbers = {recipient.number for recipient in group}
+                for row in connection.execute(_queries().message, (number,)).fetchall():
+                    yield _queued(connection, folder, row, now, numbers)
+
+
+def choose(storage_folder: Path, now: datetime, selection: Selection) -> Iterator[Chosen]:
+    """The recipients that fit, of all spools, as rows. Raises as `list_chosen`."""
+    for folder in spool_folders(storage_folder):
+        with _opened(folder) as connection:
+            yield from chain.from_iterable(chosen(connection, selection, now))
 
 
 def list_held(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
@@ -114,10 +142,9 @@ def content_blocks(connection: apsw.Connection, folder: Path, number: int) -> It
     """The content of message `number` in blocks. Raises `OSError` when a content segment is damaged."""
     found: list[Row] = connection.execute(_queries().content, (number,)).fetchall()
     for content, extents in found:
-        if extents is None:
-            yield content or b""
-            return
-        for extent in parse_extents(extents):
+        if content:
+            yield content
+        for extent in parse_extents(extents or ""):
             descriptor = os.open(segment_path(folder / "segments", extent.segment), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 yield from read_extent(descriptor, extent)
@@ -137,13 +164,16 @@ def _opened(folder: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
-def _queued(connection: apsw.Connection, folder: Path, row: tuple[object, ...], now: datetime) -> QueuedMessage:
+def _queued(
+    connection: apsw.Connection, folder: Path, row: Row, now: datetime, numbers: Collection[int] | None = None
+) -> QueuedMessage:
+    """A message as its row says, with the recipients of these numbers, or all."""
     number, accepted_at, size, reverse_path, client_address, hello_domain, account = row[:7]
     assert isinstance(number, int)
     assert isinstance(accepted_at, int)
     assert isinstance(size, int)
     held = _held(connection, folder, number)
-    recipients = connection.execute(_queries().recipients, (number,)).fetchall()
+    recipients: list[Row] = connection.execute(_queries().recipients, (number,)).fetchall()
     return QueuedMessage(
         message_id=format_message_id(number),
         accepted_at=moment(accepted_at),
@@ -153,7 +183,9 @@ def _queued(connection: apsw.Connection, folder: Path, row: tuple[object, ...], 
         hello_domain=str(hello_domain),
         account=str(account),
         spool=folder,
-        recipients=tuple(_recipient(columns, held, now) for columns in recipients),
+        recipients=tuple(
+            _recipient(columns, held, now) for columns in recipients if numbers is None or columns[0] in numbers
+        ),
         held=held,
     )
 
@@ -169,11 +201,15 @@ def _held(connection: apsw.Connection, folder: Path, number: int) -> Held | None
         raise StorageCorrupt(msg) from error
 
 
-def _recipient(columns: tuple[object, ...], held: Held | None, now: datetime) -> QueuedRecipient:
-    _, forward_path, mailbox, _, _, attempts, due_at, leased_until, outcome = columns
-    assert isinstance(attempts, int)
-    assert isinstance(due_at, int)
-    due = moment(due_at) if held is None else held.hold.deadline
-    state = "leased" if leased_until is not None else "due" if due <= now else "waiting"
-    shown = state if held is None else "held"
-    return QueuedRecipient(str(forward_path), str(mailbox), shown, due, attempts, str(outcome or ""))
+def _recipient(columns: Row, hold: Held | None, now: datetime) -> QueuedRecipient:
+    _, forward_path, mailbox, attempts, due_at, leased_until, outcome, held, route = columns
+    due = moment(due_at) if hold is None else hold.hold.deadline
+    if hold is not None:
+        state = "held"
+    elif leased_until is not None:
+        state = "leased"
+    elif held:
+        state = "held"
+    else:
+        state = "due" if due <= now else "waiting"
+    return QueuedRecipient(forward_path, mailbox, state, due, attempts, outcome or "", held, route)

@@ -12,7 +12,7 @@ from genkan.message.message_id import format_message_id
 from genkan.smtp.address import Mailbox, parse_mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 LEASE: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,17 +37,7 @@ def arrival_row(
     """The row that inserts a message with its recipients; with `leased_until` their first attempt has begun."""
     reverse_path = envelope.reverse_path
     attempts = 0 if leased_until is None else 1
-    recipients = [
-        (
-            str(recipient.forward_path),
-            str(recipient.mailbox),
-            recipient.notify,
-            recipient.original,
-            attempts,
-            leased_until,
-        )
-        for recipient in envelope.recipients
-    ]
+    recipients = [_arriving(recipient, attempts, leased_until) for recipient in envelope.recipients]
     return (
         int(envelope.message_id[1:]),
         microseconds(envelope.accepted_at),
@@ -63,8 +53,18 @@ def arrival_row(
         envelope.envid,
         content,
         extents,
+        envelope.requiretls,
         json.dumps(recipients),
     )
+
+
+def _arriving(recipient: Recipient, attempts: int, leased_until: int | None) -> Row:
+    """What the trigger `arrival_insert` wants to know of a recipient; most have nothing of their own."""
+    forward_path, mailbox, notify, original, reverse_path, fields, route = recipient
+    row = (str(forward_path), str(mailbox), notify, original, attempts, leased_until)
+    if reverse_path is None and not fields and not route:
+        return row
+    return (*row, None if reverse_path is None else str(reverse_path), fields.decode("utf-8"), route)
 
 
 def envelope_from_row(row: Row, recipients: Iterable[Recipient]) -> Envelope:
@@ -83,13 +83,15 @@ def envelope_from_row(row: Row, recipients: Iterable[Recipient]) -> Envelope:
         smtputf8=bool(row[9]),
         ret=row[10],
         envid=row[11],
+        requiretls=bool(row[12]),
     )
 
 
-def recipient_from_row(columns: Sequence[str]) -> Recipient:
-    """A recipient from the columns forward_path, mailbox, notify, original."""
-    forward_path, mailbox, notify, original = columns
-    return Recipient(parse_stored(forward_path), parse_stored(mailbox), notify, original)
+def recipient_from_row(columns: Row) -> Recipient:
+    """A recipient from the columns forward_path, mailbox, notify, original, reverse_path, fields, route."""
+    forward_path, mailbox, notify, original, reverse_path, fields, route = columns
+    path = None if reverse_path is None else parse_stored(reverse_path)
+    return Recipient(parse_stored(forward_path), parse_stored(mailbox), notify, original, path, fields.encode(), route)
 
 
 def parse_stored(text: str) -> Mailbox:

@@ -42,6 +42,17 @@ def parse_extents(text: str) -> list[Extent]:
     return extents
 
 
+def cut_extents(extents: list[Extent], count: int) -> list[Extent]:
+    """What is left when the first `count` octets are taken off."""
+    left = []
+    for segment, offset, length in extents:
+        cut = min(count, length)
+        count -= cut
+        if cut < length:
+            left.append(Extent(segment, offset + cut, length - cut))
+    return left
+
+
 class Segments:
     """The segments of one spool. `live` extents are those of messages still spooled; the rest is free to be overwritten."""
 

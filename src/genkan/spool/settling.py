@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import apsw
 
     from genkan.spool.hold import Choice, Kind
+    from genkan.spool.queue import Queue
     from genkan.spool.rows import Row
-    from genkan.spool.spool import Spool
     from genkan.spool.writer import Batch
     from genkan.storage.engine import StorageError
 
@@ -53,7 +53,7 @@ class Settle:
 
     __slots__ = ("_done", "_freed", "_next_due", "_now", "_settled", "_spool")
 
-    def __init__(self, spool: Spool, now: datetime, done: SettleDone) -> None:
+    def __init__(self, spool: Queue, now: datetime, done: SettleDone) -> None:
         """`done` gets what was settled, and the moment at which the next one is due (long past: at once), if any."""
         self._spool = spool
         self._now = now
@@ -74,6 +74,7 @@ class Settle:
         self._settled = [self._settle(connection, row) for row in due]
         ((next_due,),) = connection.execute(queries.next_due_hold)
         self._next_due = None if next_due is None else moment(next_due)
+        self._spool.ledger.write(connection, (), self._freed)
 
     def _settle(self, connection: apsw.Connection, row: Row) -> Settled:
         message, kind, verdict, by, comment, rule, reason = row
@@ -93,5 +94,5 @@ class Settle:
         if error is not None:
             self._done(error, [], None)
             return
-        self._spool.release(self._freed)
+        self._spool.ledger.apply((), self._freed)
         self._done(None, self._settled, self._next_due)

@@ -10,24 +10,26 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from genkan.spool.acceptance import Accept, Discard
+from genkan.spool.ledger import OwnLedger
 from genkan.spool.rows import LEASE, microseconds
 from genkan.spool.segments import Extent, Segments, parse_extents, sync_folder
 from genkan.spool.writer import ExtentWrite, Writer
 from genkan.storage.engine import StorageCorrupt, StorageError, translated
-from genkan.storage.lock import lock_folder
-from genkan.storage.sqlite import Queries, migrate, open_database
+from genkan.storage.lock import DELIVERY_LOCK, LOCK_FILE, lock_folder
+from genkan.storage.sqlite import Queries, migrate, open_database, transaction
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from genkan.message.envelope import Envelope
     from genkan.spool.hold import Hold
+    from genkan.spool.ledger import Ledger
+    from genkan.spool.taker import Taker
     from genkan.spool.writer import Job
 
 _EXTENT: Final = 256 * 1024
@@ -41,30 +43,6 @@ class SpoolLimits:
     inline_size: int = 4 * 1024
     segment_size: int = 64 * 1024 * 1024
     buffer: int = 64 * 1024 * 1024
-
-
-class Taker(Protocol):
-    """Who delivers: asked for room before the commit, given the message after it."""
-
-    def claim(self, recipients: int) -> bool:
-        """Whether this many recipients may be leased to the taker with the commit that accepts them."""
-        ...
-
-    def take(self, envelope: Envelope, size: int) -> None:
-        """The recipients of an accepted message of `size` octets are yours; they are leased."""
-        ...
-
-    def give_up(self, recipients: int) -> None:
-        """The commit that would have leased so many recipients has failed."""
-        ...
-
-    def hold(self, deadline: datetime) -> None:
-        """A message was accepted that waits for somebody until then."""
-        ...
-
-    def leave(self) -> None:
-        """A message was accepted for which there was no room; its recipients are due and leased to nobody."""
-        ...
 
 
 class Writes:
@@ -185,18 +163,28 @@ class Draft:
 class Spool:
     """One worker's spool: a database and its content segments in one folder, locked while it is open."""
 
-    def __init__(self, folder: Path, limits: SpoolLimits, loop: asyncio.AbstractEventLoop) -> None:
-        """Open or create the spool. Raises `FolderInUse`, or `StorageError` when the folder cannot be used."""
+    def __init__(
+        self, folder: Path, limits: SpoolLimits, loop: asyncio.AbstractEventLoop, *, delivers: bool = True
+    ) -> None:
+        """Open or create the spool. Raises `FolderInUse`, or `StorageError` when the folder cannot be used.
+
+        Unless this process `delivers`, another may do so through a `ForeignSpool`.
+        """
         self.folder = folder
         self.limits = limits
         self.queries = Queries.load("spool")
         self.taker: Taker | None = None
-        self._lock = lock_folder(folder)
+        self._locks: list[int] = []
         try:
+            for name in (LOCK_FILE, DELIVERY_LOCK) if delivers else (LOCK_FILE,):
+                self._locks.append(lock_folder(folder, name))
             self._segments = self._open_segments()
+            if delivers:
+                end_leases(folder, self.queries)
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
+        self.ledger: Ledger = OwnLedger(self._segments)
         self._writer = Writer(lambda: open_database(folder / "spool.db"), self._segments, loop)
         self.submit: Callable[[Job], None] = self._writer.submit
         self._waiting = 0
@@ -205,12 +193,13 @@ class Spool:
         self._writer.start()
 
     def _open_segments(self) -> Segments:
-        """Make or find everything, durably; end the leases that a crash left."""
+        """Make or find everything, durably; which extents are live is counted anew."""
         database = self.folder / "spool.db"
         with closing(open_database(database)) as connection, translated(str(database)):
             migrate(connection, "spool")
-            connection.execute(self.queries.end_all_leases)
-            texts = [str(text) for (text,) in connection.execute(self.queries.live_extents)]
+            with transaction(connection):
+                connection.execute(self.queries.take_extent_changes).fetchall()
+                texts = [str(text) for (text,) in connection.execute(self.queries.live_extents)]
         try:
             live = [extent for text in texts for extent in parse_extents(text)]
         except ValueError as error:
@@ -226,7 +215,11 @@ class Spool:
         """Finish what was submitted and close; blocks for as long as the disk takes."""
         self._writer.stop()
         self._segments.close()
-        os.close(self._lock)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        for lock in self._locks:
+            os.close(lock)
 
     def begin(self) -> Draft:
         """A draft for a mail transaction; it ends with `accept` or `discard`."""
@@ -314,3 +307,9 @@ class Spool:
         if self.taker is None or not self.taker.claim(len(envelope.recipients)):
             return None
         return microseconds(envelope.accepted_at + LEASE)
+
+
+def end_leases(folder: Path, queries: Queries) -> None:
+    """End the leases that a crash left; for whoever is about to deliver from the spool in `folder`. Raises `StorageError`."""
+    with closing(open_database(folder / "spool.db")) as connection, translated(str(folder)):
+        connection.execute(queries.end_all_leases)

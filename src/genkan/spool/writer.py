@@ -105,9 +105,9 @@ class Writer:
     """Runs jobs in batches on a thread of its own; the outcomes come back to the event loop."""
 
     def __init__(
-        self, connect: Callable[[], apsw.Connection], segments: Segments, loop: asyncio.AbstractEventLoop
+        self, connect: Callable[[], apsw.Connection], segments: Segments | None, loop: asyncio.AbstractEventLoop
     ) -> None:
-        """`connect` is called on the writer's thread."""
+        """`connect` is called on the writer's thread; without `segments` there are no contents to be written to them."""
         self._connect = connect
         self._segments = segments
         self._loop = loop
@@ -186,6 +186,8 @@ class Writer:
             raise
 
     def _write(self, writes: list[ExtentWrite]) -> None:
+        if self._segments is None:
+            return
         for extent, run in _contiguous(writes):
             owners = {write.owner for write in run}
             try:
@@ -198,6 +200,8 @@ class Writer:
 
     def _sync(self, needed: set[int]) -> None:
         """Sync segments. One that fails has lost its dirty pages: a second try would wrongly succeed, so all owners lose."""
+        if self._segments is None:
+            return
         for number in needed & self._unsynced.keys():
             owners = self._unsynced.pop(number)
             try:

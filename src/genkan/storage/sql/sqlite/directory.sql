@@ -109,23 +109,48 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 DELETE FROM alias WHERE domain = ?1 AND prefix = ?2 AND local_key = ?3
 
 -- name: list_by_id
-SELECT id, local_part, domain, require_auth FROM mailing_list WHERE id = ?1
+SELECT id, local_part, domain, posting, moderated, title, subject_tag, subscription, bounce_limit
+FROM mailing_list WHERE id = ?1
 
 -- name: list_by_key
-SELECT id, local_part, domain, require_auth FROM mailing_list WHERE domain = ?1 AND local_key = ?2
+SELECT id, local_part, domain, posting, moderated, title, subject_tag, subscription, bounce_limit
+FROM mailing_list WHERE domain = ?1 AND local_key = ?2
 
 -- name: list_list
-SELECT id, local_part, domain, require_auth FROM mailing_list
-WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, local_key
+SELECT id, local_part, domain, posting, moderated, title, subject_tag, subscription, bounce_limit
+FROM mailing_list WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, local_key
 
 -- name: list_add
-INSERT INTO mailing_list (domain, local_key, local_part, require_auth) VALUES (?1, ?2, ?3, ?4) RETURNING id
+INSERT INTO mailing_list (domain, local_key, local_part, posting, moderated, title, subject_tag, subscription, bounce_limit)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id
+
+-- name: list_set
+UPDATE mailing_list SET posting = ?2, moderated = ?3, title = ?4, subject_tag = ?5, subscription = ?6, bounce_limit = ?7
+WHERE id = ?1
 
 -- name: list_remove
 DELETE FROM mailing_list WHERE id = ?1
 
+-- name: list_owners
+SELECT local_part, domain FROM mailing_list_owner WHERE list = ?1 ORDER BY domain_key, local_key
+
+-- name: list_owner_add
+INSERT INTO mailing_list_owner (list, domain_key, local_key, local_part, domain) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING RETURNING list
+
+-- name: list_owner_remove
+DELETE FROM mailing_list_owner WHERE list = ?1 AND domain_key = ?2 AND local_key = ?3 RETURNING list
+
 -- name: list_members
-SELECT local_part, domain FROM mailing_list_member WHERE list = ?1 ORDER BY domain_key, local_key
+SELECT id, list, local_part, domain, bounces, last_bounce, suspended
+FROM mailing_list_member WHERE list = ?1 ORDER BY domain_key, local_key
+
+-- name: list_member_by_id
+SELECT id, list, local_part, domain, bounces, last_bounce, suspended FROM mailing_list_member WHERE id = ?1
+
+-- name: list_member_by_key
+SELECT id, list, local_part, domain, bounces, last_bounce, suspended
+FROM mailing_list_member WHERE list = ?1 AND domain_key = ?2 AND local_key = ?3
 
 -- name: list_member_add
 INSERT INTO mailing_list_member (list, domain_key, local_key, local_part, domain) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -133,6 +158,28 @@ ON CONFLICT DO NOTHING RETURNING list
 
 -- name: list_member_remove
 DELETE FROM mailing_list_member WHERE list = ?1 AND domain_key = ?2 AND local_key = ?3 RETURNING list
+
+-- name: list_member_set_bounces
+UPDATE mailing_list_member SET bounces = ?2, last_bounce = ?3, suspended = ?4 WHERE id = ?1
+
+-- name: list_request_open
+-- The id of the request, unless the same was asked for after ?7.
+INSERT INTO mailing_list_request (list, purpose, domain_key, local_key, local_part, domain, requested)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?8)
+ON CONFLICT DO UPDATE SET requested = excluded.requested WHERE requested <= ?7
+RETURNING id
+
+-- name: list_request
+SELECT id, list, purpose, local_part, domain, requested FROM mailing_list_request WHERE id = ?1
+
+-- name: list_request_count
+SELECT count(*) FROM mailing_list_request WHERE list = ?1
+
+-- name: list_request_close
+DELETE FROM mailing_list_request WHERE id = ?1
+
+-- name: list_request_purge
+DELETE FROM mailing_list_request WHERE requested <= ?1
 
 -- name: document
 SELECT id FROM document WHERE name = ?1 AND coalesce(account, 0) = coalesce(?2, 0)
@@ -261,3 +308,130 @@ SELECT 1 FROM auth_success WHERE network = ?1 AND succeeded_at > ?2
 
 -- name: success_purge
 DELETE FROM auth_success WHERE succeeded_at <= ?1
+
+-- name: route
+SELECT pattern, destination FROM route WHERE pattern IN (SELECT value FROM json_each(?1))
+
+-- name: route_list
+SELECT pattern, destination FROM route
+WHERE ?1 IS NULL OR pattern = ?1 ORDER BY substr(pattern, 1, 1) = '*', pattern
+
+-- name: route_set
+INSERT INTO route (pattern, destination) VALUES (?1, ?2)
+ON CONFLICT DO UPDATE SET destination = excluded.destination
+
+-- name: route_remove
+DELETE FROM route WHERE pattern = ?1 RETURNING pattern
+
+-- name: hop
+SELECT name, tls, source, username, password, connections FROM hop WHERE name = ?1
+
+-- name: hop_list
+SELECT name, tls, source, username, password, connections FROM hop ORDER BY name
+
+-- name: hop_set
+INSERT INTO hop (name, tls, source, username, password, connections) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO UPDATE SET tls = excluded.tls, source = excluded.source, username = excluded.username,
+                          password = excluded.password, connections = excluded.connections
+
+-- name: hop_remove
+DELETE FROM hop WHERE name = ?1 RETURNING name
+
+-- name: sts_policy
+SELECT domain, id, mode, mx, fetched, expires FROM sts_policy WHERE domain = ?1
+
+-- name: sts_policy_set
+INSERT INTO sts_policy (domain, id, mode, mx, fetched, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO UPDATE SET id = excluded.id, mode = excluded.mode, mx = excluded.mx, fetched = excluded.fetched,
+                          expires = excluded.expires
+
+-- name: sts_policy_trim
+DELETE FROM sts_policy WHERE domain IN (SELECT domain FROM sts_policy ORDER BY expires DESC LIMIT -1 OFFSET ?1)
+
+-- name: sts_policy_purge
+DELETE FROM sts_policy WHERE expires <= ?1
+
+-- name: forward
+SELECT keep, senders FROM forward WHERE account = ?1
+
+-- name: forward_addresses
+SELECT local_part, domain FROM forward_address WHERE account = ?1 ORDER BY domain_key, local_key
+
+-- name: forward_set
+INSERT INTO forward (account, keep, senders) VALUES (?1, ?2, ?3)
+ON CONFLICT DO UPDATE SET keep = excluded.keep, senders = excluded.senders
+
+-- name: forward_remove
+DELETE FROM forward WHERE account = ?1 RETURNING account
+
+-- name: forward_address_add
+INSERT INTO forward_address (account, domain_key, local_key, local_part, domain) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING
+
+-- name: forward_address_remove_all
+DELETE FROM forward_address WHERE account = ?1
+
+-- name: auto_reply
+SELECT subject, text, since, until, every, senders, excepted FROM auto_reply WHERE account = ?1
+
+-- name: auto_reply_set
+INSERT INTO auto_reply (account, subject, text, since, until, every, senders, excepted)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT DO UPDATE SET subject = excluded.subject, text = excluded.text, since = excluded.since, until = excluded.until,
+                          every = excluded.every, senders = excluded.senders, excepted = excluded.excepted
+
+-- name: auto_reply_remove
+DELETE FROM auto_reply WHERE account = ?1 RETURNING account
+
+-- name: auto_reply_claim
+-- A row if ?2 is to be answered at ?3: not answered yet, or long enough ago; none when the reply is not there any more.
+INSERT INTO auto_reply_sent (account, sender, sent) SELECT account, ?2, ?3 FROM auto_reply WHERE account = ?1
+ON CONFLICT DO UPDATE SET sent = excluded.sent
+WHERE auto_reply_sent.sent <= excluded.sent - (SELECT every FROM auto_reply WHERE account = ?1)
+RETURNING account
+
+-- name: auto_reply_trim
+-- Of those whom account ?1 has answered keep the last ?2.
+DELETE FROM auto_reply_sent WHERE account = ?1 AND sender IN (
+    SELECT sender FROM auto_reply_sent WHERE account = ?1 ORDER BY sent DESC, sender LIMIT -1 OFFSET ?2)
+
+-- name: today
+-- Days since 1970 in UTC.
+SELECT unixepoch() / 86400
+
+-- name: outgoing_add
+INSERT INTO outgoing (account, hour, recipients) VALUES (?1, ?2, ?3)
+ON CONFLICT DO UPDATE SET recipients = recipients + excluded.recipients
+
+-- name: outgoing_since
+SELECT hour, recipients - released FROM outgoing WHERE account = ?1 AND hour >= ?2
+
+-- name: outgoing_highest
+SELECT max(recipients) FROM outgoing WHERE account = ?1 AND hour >= ?2 AND hour < ?3 AND NOT braked
+
+-- name: outgoing_brake
+UPDATE outgoing SET braked = 1 WHERE account = ?1 AND hour = ?2
+
+-- name: outgoing_release
+UPDATE outgoing SET released = recipients WHERE account = ?1 AND hour >= ?2
+
+-- name: outgoing_purge
+DELETE FROM outgoing WHERE hour < ?1
+
+-- name: brake
+SELECT account, since, threshold, counted FROM brake WHERE account = ?1
+
+-- name: brake_list
+SELECT account, since, threshold, counted FROM brake ORDER BY since, account
+
+-- name: brake_set
+INSERT INTO brake (account, since, threshold, counted) VALUES (?1, ?2, ?3, ?4)
+
+-- name: brake_remove
+DELETE FROM brake WHERE account = ?1
+
+-- name: account_external_limit
+SELECT external_limit FROM account WHERE domain = ?1 AND local_key = ?2
+
+-- name: account_set_external_limit
+UPDATE account SET external_limit = ?3 WHERE domain = ?1 AND local_key = ?2 RETURNING id

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done for a recipient besides carrying his mail somewhere: forwards, automatic replies, lists and their addresses.
+
+What blocks, and what takes long, runs in a thread that has a directory of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from genkan.delivery.forwarding import ForwardContext, forward
+from genkan.delivery.list_copy import ListContext, expand_list
+from genkan.delivery.list_roles import BODY, handle_role
+from genkan.delivery.outcome import Failed
+from genkan.delivery.replying import ReplyContext, automatic_reply
+from genkan.directory.directory import Directory
+from genkan.message.message_id import format_message_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genkan.clock import Clock
+    from genkan.delivery.batches import Batches
+    from genkan.delivery.outcome import Expanded, Outcome
+    from genkan.directory.accounts import Account
+    from genkan.directory.auto_replies import AutoReply
+    from genkan.directory.forwards import Forward
+    from genkan.directory.resolution import ListRole, MailingList
+    from genkan.spool.post import Post
+    from genkan.spool.queue import Leased
+
+_MOST_HEADER: Final = 1024 * 1024  # octets of a header section that is read whole
+_TOO_LONG: Final = "5.6.0"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandSettings:
+    """The storage folder, our name, the setting `directory.subaddress_delimiter`, and those that errands obey."""
+
+    storage_folder: Path
+    hostname: str
+    subaddress_delimiter: str
+    list_url: str
+    hops: int
+
+
+class Errands:
+    """Runs errands. Lives on the event loop."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        settings: ErrandSettings,
+        batches: Batches,
+        next_id: Callable[[], str],
+        clock: Clock,
+    ) -> None:
+        """`directory` and `next_id` are for the event loop, `batches` has the threads and reads the spool."""
+        self._directory = directory
+        self._settings = settings
+        self._batches = batches
+        self._next_id = next_id
+        self._clock = clock
+        self._local = threading.local()
+
+    async def header(self, leased: Leased) -> bytes:
+        """The header section of a message, without the blank line behind it. Raises `OSError`."""
+        return (await self._start(leased, _MOST_HEADER))[0]
+
+    def forward(self, leased: Leased, account: Account, wanted: Forward, header: bytes) -> Expanded | Failed | None:
+        """See `forwarding.forward`."""
+        context = ForwardContext(self._directory, self._settings.hops, self._clock.now(), self._next_id)
+        return forward(leased, account, wanted, header, context)
+
+    async def reply(self, leased: Leased, account: Account, reply: AutoReply, header: bytes) -> Post | None:
+        """See `replying.automatic_reply`."""
+        return await self._batches.run(
+            lambda: automatic_reply(leased, account, reply, header, self._reply_context(self._own_directory()))
+        )
+
+    async def expand(self, leased: Leased, mailing_list: MailingList) -> Outcome:
+        """See `list_copy.expand_list`."""
+        header, rest = await self._start(leased, _MOST_HEADER)
+        if not rest and len(header) >= _MOST_HEADER:
+            return Failed(f"{mailing_list.address} takes no header section of more than 1 MiB", status=_TOO_LONG)
+        return await self._batches.run(lambda: expand_list(leased, mailing_list, header, self._list_context()))
+
+    async def act(self, leased: Leased, role: ListRole) -> Outcome:
+        """See `list_roles.handle_role`."""
+        header, body = await self._start(leased, _MOST_HEADER + BODY)
+        return await self._batches.run(lambda: handle_role(leased, role, header, body[:BODY], self._list_context()))
+
+    async def _start(self, leased: Leased, most: int) -> tuple[bytes, bytes]:
+        """The header section and the first octets of the body. Raises `OSError`."""
+        start = await self._batches.run(lambda: self._batches.read_start(leased, most))
+        if start.startswith(b"\r\n"):
+            return b"", start[2:]
+        header, blank, body = start.partition(b"\r\n\r\n")
+        return (header + b"\r\n", body) if blank else (start, b"")
+
+    # In a thread.
+
+    def _own_directory(self) -> Directory:
+        directory: Directory | None = getattr(self._local, "directory", None)
+        if directory is None:
+            settings = self._settings
+            directory = Directory.open(settings.storage_folder, subaddress_delimiter=settings.subaddress_delimiter)
+            self._local.directory = directory
+        directory.refresh()
+        return directory
+
+    def _list_context(self) -> ListContext:
+        directory, settings = self._own_directory(), self._settings
+        return ListContext(
+            directory, settings.hostname, settings.list_url, self._clock.now(), lambda: _next_id(directory)
+        )
+
+    def _reply_context(self, directory: Directory) -> ReplyContext:
+        return ReplyContext(directory, self._settings.hostname, self._clock.now(), lambda: _next_id(directory))
+
+
+def _next_id(directory: Directory) -> str:
+    """A message id; a transaction for each, which only the few errands in threads can afford."""
+    return format_message_id(directory.next_message_ids(1)[0])

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetches the text of MTA-STS policies by HTTPS (RFC 8461, 3.3), with names looked up by our own resolver.
+
+The server is chosen by whoever runs the domain: so there is a deadline and a size, nothing is followed and nothing unpacked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from genkan.delivery.sts import PolicyError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiohttp import ClientResponse
+
+    from genkan.dns.resolver import Resolver
+
+HTTPS_PORT: Final = 443
+PATH: Final = "/.well-known/mta-sts.txt"
+MOST_OCTETS: Final = 64 * 1024  # RFC 8461, 3.3
+MOST_FETCHES: Final = 16  # at a time
+PATIENCE: Final = 10.0  # seconds for one
+MOST_ADDRESSES: Final = 4  # of a server that are tried, of each family
+
+_match_host: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*").fullmatch
+
+
+class PolicyFetcher:
+    """Fetches policies; each in a connection of its own, since no server is asked twice in a while."""
+
+    def __init__(
+        self, resolver: Resolver, context: ssl.SSLContext, port: int = HTTPS_PORT, patience: float = PATIENCE
+    ) -> None:
+        """`context` has to verify certificates and names (`ClientContexts`, "verified")."""
+        self._resolver = resolver
+        self._context = context
+        self._port = port
+        self._patience = patience
+        self._room = asyncio.Semaphore(MOST_FETCHES)
+
+    async def __call__(self, domain: str) -> bytes:
+        """The octets of the domain's policy. Raises `PolicyError`."""
+        try:
+            async with self._room, asyncio.timeout(self._patience):
+                return await self._fetch(domain)
+        except TimeoutError as error:
+            raise PolicyError(f"no policy within {self._patience:g} s") from error
+        except (ClientError, OSError, ValueError) as error:
+            raise PolicyError(f"the policy cannot be fetched: {error}") from error
+
+    async def _fetch(self, domain: str) -> bytes:
+        if not _match_host(domain):  # or it could hold another host, or a path
+            raise PolicyError("the domain is no name of a host")
+        connector = TCPConnector(
+            resolver=_Names(self._resolver), ssl=self._context, use_dns_cache=False, force_close=True
+        )
+        async with (
+            ClientSession(
+                connector=connector,
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=self._patience),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            ) as session,
+            session.get(f"https://mta-sts.{domain}:{self._port}{PATH}", allow_redirects=False) as response,
+        ):
+            return await _content(response)
+
+
+async def _content(response: ClientResponse) -> bytes:
+    if response.status != 200:
+        raise PolicyError(f"the policy's server answers with {response.status}")
+    if response.content_type != "text/plain":
+        raise PolicyError(f"the policy is {response.content_type}, not text/plain")
+    octets = bytearray()
+    async for block in response.content.iter_any():
+        octets += block
+        if len(octets) > MOST_OCTETS:
+            raise PolicyError(f"the policy has more than {MOST_OCTETS} octets")
+    return bytes(octets)
+
+
+class _Names(AbstractResolver):
+    """Our resolver as the HTTP client wants one."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of both families, whatever is asked for. Raises `OSError` if there are none."""
+        del family
+        questions = {
+            socket.AF_INET6: self._resolver.query(host, "AAAA"),
+            socket.AF_INET: self._resolver.query(host, "A"),
+        }
+        answers = {kind: await question for kind, question in questions.items()}
+        found = [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for kind, answer in answers.items()
+            for address in answer.texts[:MOST_ADDRESSES]
+        ]
+        if not found:
+            raise OSError(f"{host} has no address")
+        return found
+
+    async def close(self) -> None:
+        """Nothing: the resolver is not the session's."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The octets of mail we write to strangers about their mail: head and text, with what they wrote in them (RFC 5322; RFC 2047).
+
+Not built with the `email` package: that decodes encoded words in whatever it is given, and a line end in one of them would
+begin a header field.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from genkan.message.marking import encoded_text
+from genkan.message.trace import format_date
+from genkan.message.visible import visible
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from genkan.smtp.address import Mailbox
+
+_MOST_NAME: Final = 90  # characters; with each of them escaped the phrase still has its closing quote
+_is_phrase: Final = re.compile(r"[A-Za-z0-9'-]+(?: [A-Za-z0-9'-]+)*+", re.ASCII).fullmatch
+
+
+class Head(NamedTuple):
+    """Who writes to whom, about what, and when; `identifier` is the inside of the Message-ID. `name` may be ""."""
+
+    name: str
+    sender: Mailbox
+    recipient: Mailbox
+    subject: str
+    identifier: str
+    date: datetime
+
+
+def reply_head(head: Head) -> bytes:
+    """The header fields of an automatic reply (RFC 3834, 3.1), in UTF-8 only where an address needs it (RFC 6532)."""
+    sender = one_line(str(head.sender))
+    name = _phrase(visible(head.name, _MOST_NAME))
+    fields = (
+        b"Date: " + format_date(head.date).encode(),
+        b"From: " + (encoded_text(name) + b" <" + sender + b">" if name else sender),
+        b"To: " + one_line(str(head.recipient)),
+        b"Message-ID: <" + one_line(head.identifier) + b">",
+        b"Subject: " + encoded_text(_no_words(visible(head.subject))),
+        b"Auto-Submitted: auto-replied",
+        b"MIME-Version: 1.0",
+    )
+    return b"\r\n".join(fields) + b"\r\n"
+
+
+def text_entity(text: str) -> bytes:
+    """The Content fields of a text, a blank line, and the text: of seven bits and short lines, so that any server takes it."""
+    octets = re.sub(r"\r\n?|\n", "\r\n", text).encode("utf-8", "replace")
+    fields = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return fields + binascii.b2a_qp(octets, istext=True)
+
+
+def one_line(text: str) -> bytes:
+    """Text in which each character counts, such as an address, without those that would end its line."""
+    return "".join(c if c.isprintable() else "?" for c in text).encode()
+
+
+def _no_words(text: str) -> str:
+    """Text in which nothing looks like an encoded word, so that what was decoded once is not decoded again."""
+    return text.replace("=?", "= ?")
+
+
+def _phrase(name: str) -> str:
+    """A name as RFC 5322, 3.2.5 has it; one beyond ASCII becomes encoded words, which need no quotes."""
+    if not name.isascii() or not name or _is_phrase(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
