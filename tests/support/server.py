@@ -189,10 +189,13 @@ class ServerProcess:
         self.output = config_file.parent / "output"
 
     def start(self) -> None:
-        with self.output.open("ab") as output:
-            command = [sys.executable, "-m", "genkan", "-c", str(self._file), "serve"]
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        self._spawn()
         until(self._greets, f"a greeting on port {self.port}; see {self.output}")
+
+    def _spawn(self, *words: str) -> None:
+        with self.output.open("ab") as output:
+            command = [sys.executable, "-m", "genkan", "-c", str(self._file), "serve", *words]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
 
     def pids(self) -> list[int]:
         """The server's processes, the first one first."""
