@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Final
 
 import report
 from idle import IdleFigures, allow_files, measure_idle
-from loads import DEFAULT_LOADS, IDLE, LOADS, QUICK_LOADS, Load
+from loads import DEFAULT_LOADS, DELIVERIES, IDLE, LOADS, QUICK_LOADS, Load
 from loadtool import HERE, BenchError, build_tool
 from machine import describe
 from measure import Figures, measure
-from peers import DEFAULT_PEERS, KINDS, POSTFIX_WITH_TLS, QUICK_PEERS, WITH_RULES, Kind, Peer, kind_named
+from peers import DEFAULT_PEERS, DELIVERING, KINDS, POSTFIX_WITH_TLS, QUICK_PEERS, WITH_RULES, Kind, Peer, kind_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAIL_ALONE: Final = ("-maildir", WITH_RULES)  # names of receivers that have a twin, and nothing to show without mail
+MAIL_ALONE: Final = (*DELIVERING, WITH_RULES)  # names of receivers that have a twin, and nothing to show without mail
 FILES: Final = 4096  # open files that the loads themselves need
 
 
@@ -111,6 +111,10 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     if not kinds:
         raise BenchError("no receiver can run here; `make bench` installs Genkan first")
     loads = arguments.loads.split(",") if arguments.loads else list(QUICK_LOADS if quick else DEFAULT_LOADS)
+    if not any(kind.delivers == (name in DELIVERIES) for name in loads for kind in kinds.values()):
+        raise BenchError(
+            f"nothing to do: {' and '.join(DELIVERIES)} are for receivers that deliver, other loads for others"
+        )
     repetitions, target = (2, 0.5) if quick else (3, 1.5)
     return Plan(
         kinds,
@@ -142,7 +146,11 @@ def run_plan(plan: Plan, folder: Path, results: Results) -> None:
     allow_files(FILES)
     print("\n".join(f"{name}: {value}" for name, value in results.machine.items()), flush=True)
     named = [LOADS[name] for name in plan.loads if name != IDLE]
-    run_loads(plan, plan.kinds, [load for load in named if not load.is_handshakes], tool, folder, results)
+    accepting = {name: kind for name, kind in plan.kinds.items() if not kind.delivers}
+    delivering = {name: kind for name, kind in plan.kinds.items() if kind.delivers}
+    mail = [load for load in named if not load.is_handshakes]
+    run_loads(plan, accepting, [load for load in mail if not load.delivery], tool, folder, results)
+    run_loads(plan, delivering, [load for load in mail if load.delivery], tool, folder, results)
     run_loads(plan, with_tls(plan.kinds), [load for load in named if load.is_handshakes], tool, folder, results)
     for title, rows in (
         ("Against Postfix", report.verdict_table(results.loads)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAUSE: Final = 0.1  # seconds between two looks
-START_LIMIT: Final = 10.0  # seconds until the counting server counts
+START_LIMIT: Final = 10.0  # seconds until the counting server listens
 _COUNTED: Final = re.compile(rb"mesg=(\d+)")
 _LINE: Final = 200  # octets that surely hold the last count
 
@@ -74,6 +75,7 @@ class SinkEnd:
         if done.returncode:
             raise BenchError(f"smtp-sink did not start: {done.stderr}")
         self._pid = int((folder / "pid").read_text())
+        self._await_listening(port)
 
     def count(self) -> int:
         """See `End`."""
@@ -90,6 +92,15 @@ class SinkEnd:
         """See `End`."""
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGTERM)
+
+    def _await_listening(self, port: int) -> None:
+        until = time.monotonic() + START_LIMIT
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), START_LIMIT):
+                return
+            time.sleep(PAUSE)
+        self.close()
+        raise BenchError(f"smtp-sink does not listen: {self._counts.read_text(errors='replace')[-1000:]}")
 
 
 def await_count(end: End, count: int, limit: float) -> float | None:

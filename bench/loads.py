@@ -16,7 +16,8 @@ class Load:
 
     `size` is the body in octets, `most` bounds the messages of a run (and so the disk it fills). `floor` and `aim` are
     ratios to Postfix's rate in the same run, `cpu_limit` microseconds a message, `rules_cost` the part of its rate that
-    a receiver may lose to many rules and accounts; `None` where nothing is promised.
+    a receiver may lose to many rules and accounts; `None` where nothing is promised. Under a load of `delivery` mail
+    counts when it has arrived where the receiver takes it, not when it is accepted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Load:
     aim: float | None = None
     cpu_limit: int | None = None
     rules_cost: float | None = None
+    delivery: bool = False
 
     @property
     def is_handshakes(self) -> bool:
@@ -49,12 +51,16 @@ _TABLE: Final = (
     Load("10k-s50", "10 KiB, 50 sessions, to 50 recipients", 10 * KIB, 50, ("-r", "50"), 20000, 3, 6, rules_cost=0.2),
     Load("100k-s50", "100 KiB, 50 sessions", 100 * KIB, 50, (), 6000, 1.5, 3),
     Load("1m-s10", "1 MiB, 10 sessions", KIB * KIB, 10, (), 800, 1.1, 1.6),
+    Load("deliver-1k", "1 KiB, 10 sessions, delivered a second", KIB, 10, (), 12000, 2, delivery=True),
+    Load("deliver-10k", "10 KiB, 10 sessions, delivered a second", 10 * KIB, 10, (), 12000, 2, delivery=True),
     Load("handshakes", "STARTTLS handshakes, 100 sessions", 0, 100, ("-H",), 6000, 1.3),
     Load("handshakes-20", "STARTTLS handshakes, 20 sessions", 0, 20, ("-H",), 6000, 1.3),
 )
 LOADS: Final = {load.name: load for load in _TABLE}
+DELIVERIES: Final = tuple(load.name for load in _TABLE if load.delivery)
 DEFAULT_LOADS: Final = (
-    "1k-s1", "1k-s10", "1k-s100", "1k-s100-1", "10k-s50", "100k-s50", "1m-s10", "handshakes", IDLE,
+    "1k-s1", "1k-s10", "1k-s100", "1k-s100-1", "10k-s50", "100k-s50", "1m-s10", "deliver-1k", "deliver-10k", "handshakes",
+    IDLE,
 )  # fmt: skip
 QUICK_LOADS: Final = ("1k-s1", "1k-s100", "1k-s100-1", "10k-s50", "100k-s50", "1m-s10", "handshakes", IDLE)
 

@@ -25,7 +25,10 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the tool saw: messages a second, latency in ms from the final dot to its 250, and what went wrong."""
+    """What the tool saw: messages a second, latency in ms from the final dot to its 250, and what went wrong.
+
+    `behind_s` are seconds from the last 250 until everything was delivered, where that is known.
+    """
 
     rate: float
     finished: int
@@ -34,6 +37,7 @@ class Run:
     p50_ms: float
     p99_ms: float
     note: str
+    behind_s: float = 0.0
 
 
 def build_tool(folder: Path = HERE / "build") -> Path:

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import statistics
 import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from ends import await_count
 from loadtool import put_load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from loads import Load
+    from loadtool import Run
     from peers import Peer
 
 MOST_BUSY: Final = 120.0  # seconds a receiver may go on working (delivering) behind a run
@@ -24,8 +27,10 @@ MOST_BUSY: Final = 120.0  # seconds a receiver may go on working (delivering) be
 class Figures:
     """One receiver under one load: medians over the repetitions, `low` and `high` of the rate, the largest memory.
 
-    `rate` counts messages (or handshakes) a second, `cpu_us` all its processes a message, `busy_s` the time it went on
-    working after the last 250, `errors` replies that were not positive or connections that broke.
+    `rate` counts messages (or handshakes) a second: accepted, or under a load of `delivery` delivered, from the first sent
+    to the last one there; `cpu_us` all its processes a message, `busy_s` the time it went on working after the last
+    250 (there: until all was delivered), `errors` replies that were not positive, connections that broke, and messages
+    that did not arrive.
     """
 
     load: str
@@ -67,7 +72,7 @@ def measure(tool: Path, load: Load, peers: list[Peer], repetitions: int, target:
 
 def _messages_for(tool: Path, load: Load, peer: Peer, target: float) -> int:
     """How many messages take this receiver about `target` seconds, found with a short run that also warms it up."""
-    warm_up = put_load(tool, load, peer.port, max(50, load.most // 40, load.sessions * 2))
+    warm_up = _put_load(tool, load, peer, max(50, load.most // 40, load.sessions * 2))
     peer.settle(MOST_BUSY)
     return max(50, load.sessions * 4, min(load.most, int(warm_up.rate * target)))
 
@@ -76,11 +81,27 @@ def _one_run(tool: Path, load: Load, peer: Peer, count: int, target: float) -> _
     sampler = _MemorySampler(peer, target / 2)
     cpu = peer.cpu_seconds()
     sampler.start()
-    run = put_load(tool, load, peer.port, count)
+    run = _put_load(tool, load, peer, count)
     pss_kib = max(sampler.finish(), peer.pss_kib())
-    busy = peer.settle(MOST_BUSY)
+    settled = peer.settle(MOST_BUSY)
+    busy = run.behind_s if load.delivery else settled
     cpu_us = (peer.cpu_seconds() - cpu) * 1e6 / max(1, run.finished)
     return _Sample(run.rate, cpu_us, run.p50_ms, run.p99_ms, pss_kib / 1024, busy, run.errors, run.note)
+
+
+def _put_load(tool: Path, load: Load, peer: Peer, count: int) -> Run:
+    """One run; under a load of `delivery` until everything has arrived, with the rate of that."""
+    if not load.delivery or peer.end is None:
+        return put_load(tool, load, peer.port, count)
+    before, begun = peer.end.count(), time.time()
+    run = put_load(tool, load, peer.port, count)
+    sent_at = time.time()
+    last_at = await_count(peer.end, before + run.finished, MOST_BUSY)
+    if last_at is None:
+        missing = before + run.finished - peer.end.count()
+        return replace(run, rate=0, errors=run.errors + missing, note=f"{missing} messages were not delivered")
+    rate = run.finished / (last_at - begun) if run.finished else 0
+    return replace(run, rate=rate, behind_s=max(0, last_at - sent_at))
 
 
 def _summed_up(load: str, peer: str, count: int, samples: list[_Sample]) -> Figures:

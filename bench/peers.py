@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from accounting import open_account, pss_kib
+from ends import End, MaildirEnd, SinkEnd
 from loadtool import HERE, BenchError
 
 if TYPE_CHECKING:
@@ -30,17 +31,30 @@ FIRST_PORT: Final = 26100  # below the ports the kernel gives to clients
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A receiver as it can be asked for: its start script is called with a port, a folder and `arguments`."""
+    """A receiver as it can be asked for: its start script is called with a port, a folder and `arguments`.
+
+    One that delivers says where: `maildir` is the folder of its Maildir whose files are counted, below its own folder;
+    one that `relays` finds the place of an SMTP server in the variable NEXT_HOP.
+    """
 
     script: Path
     arguments: tuple[str, ...] = ()
     command: str = ""  # must be on the PATH
     needs_root: bool = False
+    maildir: str = ""
+    relays: bool = False
+
+    @property
+    def delivers(self) -> bool:
+        """Whether it does more than to accept."""
+        return bool(self.maildir) or self.relays
 
     def missing(self) -> str:
         """Why it cannot be started here; "" when it can."""
         if self.command and shutil.which(self.command, path=search_path()) is None:
             return f"the command {self.command} is not installed"
+        if self.relays and shutil.which("smtp-sink", path=search_path()) is None:
+            return "the command smtp-sink is not installed, to which it would pass mail on"
         if self.needs_root and os.geteuid() != 0:
             return "it starts as root only"
         return "" if self.script.is_file() else f"{self.script} does not exist"
@@ -48,19 +62,29 @@ class Kind:
 
 _GENKAN: Final = HERE / "start_genkan.sh"
 _COMMAND: Final = os.environ.get("GENKAN", "genkan")
+_OUR_MAILDIR: Final = "home/mail/example.com/load/new"
 _POSTFIX: Final = HERE / "start_postfix.sh"
 KINDS: Final = {
     "genkan": Kind(_GENKAN, ("hold",), _COMMAND),
     "genkan-2": Kind(_GENKAN, ("hold", "2"), _COMMAND),
     "genkan-rules": Kind(_GENKAN, ("rules",), _COMMAND),
     "genkan-2-rules": Kind(_GENKAN, ("rules", "2"), _COMMAND),
-    "genkan-maildir": Kind(_GENKAN, ("maildir",), _COMMAND),
+    "genkan-maildir": Kind(_GENKAN, ("maildir",), _COMMAND, maildir=_OUR_MAILDIR),
+    "genkan-2-maildir": Kind(_GENKAN, ("maildir", "2"), _COMMAND, maildir=_OUR_MAILDIR),
+    "genkan-relay": Kind(_GENKAN, ("relay",), _COMMAND, relays=True),
+    "genkan-2-relay": Kind(_GENKAN, ("relay", "2"), _COMMAND, relays=True),
     "postfix": Kind(_POSTFIX, ("hold",), "postfix", needs_root=True),
-    "postfix-maildir": Kind(_POSTFIX, ("maildir",), "postfix", needs_root=True),
+    "postfix-maildir": Kind(_POSTFIX, ("maildir",), "postfix", needs_root=True, maildir="mail/box/new"),
+    "postfix-relay": Kind(_POSTFIX, ("relay",), "postfix", needs_root=True, relays=True),
+    "postfix-tuned-relay": Kind(_POSTFIX, ("tuned",), "postfix", needs_root=True, relays=True),
     "sink": Kind(HERE / "start_sink.sh", (), "smtp-sink"),
 }
-DEFAULT_PEERS: Final = ("genkan", "genkan-2", "genkan-rules", "postfix", "sink")
+DEFAULT_PEERS: Final = (
+    *("genkan", "genkan-2", "genkan-rules", "postfix", "sink"),
+    *("genkan-maildir", "postfix-maildir", "genkan-relay", "postfix-relay"),
+)
 QUICK_PEERS: Final = ("genkan", "postfix")
+DELIVERING: Final = ("-maildir", "-relay")  # how names of receivers end that deliver
 WITH_RULES: Final = "-rules"  # how names of receivers end that are the same as those without, and have many rules
 POSTFIX_WITH_TLS: Final = Kind(_POSTFIX, ("tls",), "postfix", needs_root=True)
 
@@ -93,6 +117,7 @@ class Peer:
         self._folder: Final = folder / name
         self._folder.mkdir()
         self._folder.chmod(0o755)  # receivers change to accounts of their own
+        self.end: Final = self._open_end(kind)
         self._account: Final = open_account(name)
         self._root = 0
         try:
@@ -139,14 +164,22 @@ class Peer:
                 os.kill(pid, signal.SIGKILL)
         self._await_end(STOP_LIMIT)
         self._account.close()
+        if self.end is not None:
+            self.end.close()
+
+    def _open_end(self, kind: Kind) -> End | None:
+        if kind.maildir:
+            return MaildirEnd(self._folder / kind.maildir)
+        return SinkEnd(_free_port(), self._folder / "end") if kind.relays else None
 
     def _start(self, kind: Kind) -> None:
         command = [*self._account.prefix(), str(kind.script), str(self.port), str(self._folder), *kind.arguments]
+        next_hop = self.end.next_hop if isinstance(self.end, SinkEnd) else ""
         said = self._folder / "start"
         with said.open("wb") as output:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=60, check=False,
-                start_new_session=True, env=os.environ | {"PATH": search_path()},
+                start_new_session=True, env=os.environ | {"PATH": search_path(), "NEXT_HOP": next_hop},
             )  # fmt: skip
         pid_file = self._folder / "pid"
         if done.returncode or not pid_file.exists():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from idle import FLOOR_KIB
 from loads import LOADS, SAME_MAIL
-from peers import WITH_RULES
+from peers import DELIVERING, WITH_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,8 +37,7 @@ def verdict_table(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
         ratio = _ratio(figure, figures)
         if ratio is None or load.floor is None or not _is_ours(figure.peer):
             continue
-        accepts_alone = not figure.peer.endswith("-maildir")  # the limit does not cover delivery
-        within = _number(figure.cpu_us), _limit(figure.cpu_us, load.cpu_limit if accepts_alone else None)
+        within = _number(figure.cpu_us), _limit(figure.cpu_us, load.cpu_limit)
         rows.append((load.name, figure.peer, *_against(ratio, load.floor, load.aim), *within))
     return rows + _best_sessions(figures)
 
@@ -107,10 +106,17 @@ def _is_ours(peer: str) -> bool:
 
 
 def _ratio(figure: Figures, all_figures: Iterable[Figures]) -> float | None:
-    """Rate over that of Postfix in the same load: delivering against delivering, accepting alone against the same."""
-    rival = "postfix-maildir" if figure.peer.endswith("-maildir") else "postfix"
-    rates = {other.peer: other.rate for other in all_figures if other.load == figure.load}
-    return figure.rate / rates[rival] if rates.get(rival) else None
+    """Rate over that of Postfix in the same load, the best where several ran that end alike: relay against relay."""
+    rivals = [
+        other.rate
+        for other in all_figures
+        if other.load == figure.load and other.peer.startswith("postfix") and _end(other.peer) == _end(figure.peer)
+    ]
+    return figure.rate / max(rivals) if any(rivals) else None
+
+
+def _end(peer: str) -> str:
+    return next((suffix for suffix in DELIVERING if peer.endswith(suffix)), "")
 
 
 def _best_sessions(figures: Iterable[Figures]) -> list[tuple[str, ...]]:
@@ -124,7 +130,7 @@ def _best_sessions(figures: Iterable[Figures]) -> list[tuple[str, ...]]:
     postfix, load = best.get("postfix"), LOADS["1k-s100"]
     if not postfix or load.floor is None or len(loads) < 2:
         return []
-    ours = ((peer, rate / postfix) for peer, rate in best.items() if _is_ours(peer) and not peer.endswith("-maildir"))
+    ours = ((peer, rate / postfix) for peer, rate in best.items() if _is_ours(peer))
     return [("1k, best sessions", peer, *_against(ratio, load.floor, load.aim), "", "") for peer, ratio in ours]
 
 

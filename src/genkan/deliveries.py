@@ -24,6 +24,7 @@ from genkan.delivery.sts_store import DirectoryPolicies
 from genkan.delivery.ways import WayLimits, Ways
 from genkan.directory.brakes import BrakeNumbers
 from genkan.directory.directory import Directory
+from genkan.directory.rewritten_paths import SECRET as REWRITING_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ class Deliveries:
             RouterSettings(settings.maildir, config.home, _path(config, settings.handoff), settings.smarthost),
             Ways(directory, world, limits),
         )
+        directory.secret(REWRITING_SECRET)  # made now if it is missing, since that waits for the disk
         self._brake = _brake(config, directory, next_id, log, clock)
         if settings.handlers is not None:
             sys.path.insert(0, str(config.path(settings.handlers)))

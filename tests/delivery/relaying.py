@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 
 from genkan.delivery.carrier import HopUnreachable
+from genkan.delivery.outcome import Delivered
 from genkan.delivery.smtp_opener import SmtpOpener, SmtpPlan
+from tests.delivery.consignments import consignment
 from tests.delivery.worlds import smtp_world
 from tests.support.server import DEADLINE, until
 
@@ -65,6 +67,23 @@ def plan_to(hop: NextHop, **settings: Any) -> SmtpPlan:
 
 async def opened(plan: SmtpPlan, world: SmtpWorld | None = None) -> Carrier:
     return await SmtpOpener(world or smtp_world(), plan)()
+
+
+def taken_by(plan: SmtpPlan, world: SmtpWorld | None = None) -> list[Outcome]:
+    """What becomes of a message over the way that is opened."""
+
+    async def send() -> list[Outcome]:
+        carrier = await opened(plan, world)
+        outcomes = await carrier.carry(consignment())
+        await carrier.close()
+        return outcomes
+
+    return run(send())
+
+
+def by(server: str) -> list[Outcome]:
+    """What becomes of a message that a server takes which has DSN."""
+    return [Delivered(f"{server}: 250 2.0.0 taken", "nothing")]
 
 
 def unreachable(plan: SmtpPlan, world: SmtpWorld | None = None) -> Deferred | Failed:

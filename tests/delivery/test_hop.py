@@ -4,136 +4,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.delivery.carrier import CarrierLost, HopUnreachable
-from genkan.delivery.hop import FIRST_REST, LONGEST_REST, MANY, TURN, HopLimits, Hops
-from genkan.delivery.outcome import Deferred, Delivered, Failed
+from genkan.delivery.hop import TURN, HopLimits
+from genkan.delivery.outcome import Deferred, Delivered
 from genkan.delivery.smtp_carrier import Patience
 from genkan.delivery.smtp_opener import SmtpOpener
 from genkan.delivery.ways import Way
-from genkan.maillog import LogStream, MailLog
-from tests.delivery.consignments import consignment
+from tests.delivery.places import DEAD, DONE, Office, Place, PlaceCarrier, identifier, numbered
 from tests.delivery.relaying import no_socket_left, plan_to, run, turned_until
 from tests.delivery.worlds import smtp_world
 from tests.support.next_hop import CLOSE, WAIT, next_hop
-from tests.support.server import START, StoppedClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from genkan.delivery.carrier import Carrier, Opener
     from genkan.delivery.consignment import Consignment
     from genkan.delivery.outcome import Outcome
     from tests.support.next_hop import Script
-
-DEAD: Final = Deferred("nobody is there", status="4.4.1", remote="hop.test")
-DONE: Final = Delivered("hop.test: 250 taken")
-SECONDS: Final = [30, 60, 120, 240, 480, 960, 1800, 1800]
-
-
-@dataclass
-class Place:
-    """What is at the other end: opens carriers, unless it is dead, that do with mail what `act` does."""
-
-    act: Callable[[Consignment], Awaitable[list[Outcome]]] | None = None
-    dead: Deferred | Failed | Exception | None = None
-    most: int = 1000  # connections that it takes
-    tried: int = 0
-    open: int = 0
-    most_open: int = 0
-    carried: list[str] = field(default_factory=list)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    async def __call__(self) -> PlaceCarrier:
-        self.tried += 1
-        await asyncio.sleep(0)
-        if isinstance(self.dead, Exception):
-            raise self.dead
-        if self.dead is not None or self.open >= self.most:
-            raise HopUnreachable(self.dead or DEAD)
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        return PlaceCarrier(self)
-
-
-class PlaceCarrier:
-    """One of its carriers."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.usable = True
-        self.is_open = True
-
-    async def carry(self, mail: Consignment) -> list[Outcome]:
-        assert self.is_open
-        await asyncio.sleep(0)
-        outcomes: list[Outcome] = [DONE] * len(mail.leased)
-        if self.place.act is not None:
-            outcomes = await self.place.act(mail)
-        self.place.carried.append(mail.envelope.message_id)
-        return outcomes
-
-    async def close(self) -> None:
-        assert self.is_open
-        self.is_open = False
-        self.place.open -= 1
-        await asyncio.sleep(0)
-
-
-class Office:
-    """The hops of a worker, and what was told of their mail."""
-
-    def __init__(self, log: Path, limits: HopLimits | None = None) -> None:
-        self.clock = StoppedClock()
-        self.told: list[tuple[str, Outcome]] = []
-        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        mail_log = MailLog(LogStream(self._log), self.clock)
-        self.hops = Hops(limits or HopLimits(100, 0.02), self._carried, mail_log, self.clock)
-        self.put_so_far = 0
-
-    def put(self, opener: Opener, count: int = 1, *, name: str = "hop.test", connections: int = 5) -> None:
-        for _ in range(count):
-            self.hops.put(Way(name, opener, connections, 100), numbered(self.put_so_far))
-            self.put_so_far += 1
-
-    async def settled(self) -> list[Outcome]:
-        """The outcomes of all that was put, in its order, when they are told and all connections closed."""
-        await turned_until(lambda: len(self.told) >= self.put_so_far)
-        await turned_until(lambda: all(queue.is_still for queue in self.hops._queues.values()))
-        ids = [message_id for message_id, _ in self.told]
-        assert sorted(ids) == [identifier(number) for number in range(self.put_so_far)]  # each once
-        assert self.hops._slots._left == self.hops._limits.connections
-        assert not self.hops._slots.are_wanted
-        return [outcome for _, outcome in sorted(self.told, key=lambda each: each[0])]
-
-    def close(self) -> None:
-        os.close(self._log)
-
-    def _carried(self, mail: Consignment, outcomes: Sequence[Outcome]) -> None:
-        assert len(mail.leased) == len(outcomes)
-        self.told += [(mail.envelope.message_id, outcome) for outcome in outcomes]
-
-
-def identifier(number: int) -> str:
-    return f"B{number:010}"
-
-
-def numbered(number: int, *recipients: str) -> Consignment:
-    mail = consignment(*recipients)
-    envelope = mail.envelope._replace(message_id=identifier(number))
-    return replace(mail, envelope=envelope, leased=tuple(replace(one, envelope=envelope) for one in mail.leased))
 
 
 @pytest.fixture(autouse=True)
@@ -287,202 +178,6 @@ def test_another_opener_counts_at_once(log: Path) -> None:
     run(carry())
 
 
-# Hops that cannot be reached.
-
-
-def test_a_dead_hop_is_tried_once_for_all_its_mail(log: Path) -> None:
-    async def carry() -> None:
-        office, place = Office(log), Place(dead=DEAD)
-        office.put(place, 100)
-        assert await office.settled() == [DEAD] * 100
-        assert place.tried == 1
-        office.close()
-
-    run(carry())
-    assert log.read_text().count('"event":"next hop rests"') == 1
-
-
-def test_mail_for_a_hop_that_rests_waits_until_it_is_tried_again(log: Path) -> None:
-    async def carry() -> None:
-        office, place = Office(log), Place(dead=DEAD)
-        office.put(place)
-        await office.settled()
-        office.clock.advance(FIRST_REST - timedelta(seconds=1))
-        office.put(place, 2)
-        reason = "hop.test is not tried before 12:00:30 UTC: nobody is there"
-        resting = replace(DEAD, reason=reason, retry_at=START + FIRST_REST, attempted=False)
-        assert (await office.settled())[1:] == [resting] * 2
-        assert place.tried == 1
-        office.close()
-
-    run(carry())
-
-
-def test_a_hop_rests_longer_each_time_and_is_back_when_it_can_be_reached(log: Path) -> None:
-    async def carry() -> None:
-        office, place = Office(log), Place(dead=DEAD)
-        rests = []
-        for _ in SECONDS:
-            office.put(place, 2)
-            await office.settled()
-            office.put(place)
-            outcome = (await office.settled())[-1]
-            assert isinstance(outcome, Deferred)
-            assert outcome.retry_at is not None
-            rests.append(round((outcome.retry_at - office.clock.now()).total_seconds()))
-            office.clock.advance(timedelta(seconds=rests[-1]))
-        assert rests == SECONDS
-        place.dead = None
-        office.put(place, 10)
-        assert (await office.settled())[-10:] == [DONE] * 10
-        place.dead = DEAD
-        office.put(place)
-        await office.settled()
-        office.clock.advance(FIRST_REST)
-        place.dead = None
-        office.put(place)
-        assert (await office.settled())[-1] == DONE
-        office.close()
-
-    run(carry())
-
-
-def test_what_fails_for_ever_fails_for_all_and_does_not_let_the_hop_rest(log: Path) -> None:
-    async def carry() -> None:
-        failed = Failed("takes no mail", status="5.1.10")
-        office, place = Office(log), Place(dead=failed)
-        office.put(place, 10)
-        assert await office.settled() == [failed] * 10
-        place.dead = None
-        office.put(place)
-        assert (await office.settled())[-1] == DONE
-        office.close()
-
-    run(carry())
-
-
-def test_a_hop_that_dies_while_connections_are_open_rests_when_all_are_gone(log: Path) -> None:
-    async def carry() -> None:
-        office, place = Office(log), Place()
-
-        async def act(_mail: Consignment) -> list[Outcome]:
-            if len(place.carried) < 50:
-                return [DONE]
-            place.dead = DEAD
-            raise CarrierLost
-
-        place.act = act
-        office.put(place, 200)
-        outcomes = await office.settled()
-        assert set(outcomes) == {DONE, DEAD}
-        assert outcomes.count(DONE) == 50
-        assert place.tried <= 15
-        office.close()
-
-    run(carry())
-    assert log.read_text().count('"event":"next hop rests"') == 1
-
-
-def test_hops_without_mail_are_forgotten_when_there_are_many(log: Path) -> None:
-    async def carry() -> None:
-        office = Office(log)
-        office.hops._room = 10
-        dead, alive, place = Place(dead=DEAD), Place(), Place()
-        for number in range(5):
-            office.put(alive, name=f"alive{number}.test")
-        for number in range(4):
-            office.put(dead, name=f"dead{number}.test")
-        await office.settled()
-        for number in range(3):
-            office.put(place, name=f"new{number}.test")
-        await office.settled()
-        assert sorted(office.hops._queues) == [
-            *(f"dead{number}.test" for number in range(4)),
-            *(f"new{number}.test" for number in range(3)),
-        ]
-        for number in range(100):
-            office.put(dead, name=f"other{number}.test")
-            await office.settled()
-        assert len(office.hops._queues) <= 10
-        office.close()
-
-    run(carry())
-
-
-# Hops that are slow.
-
-
-def test_mail_that_waits_too_long_is_put_back(log: Path) -> None:
-    async def carry() -> None:
-        office, go = Office(log, HopLimits(100, 0.02, longest_wait=0.1)), asyncio.Event()
-
-        async def act(_mail: Consignment) -> list[Outcome]:
-            await go.wait()
-            return [DONE]
-
-        office.put(Place(act), 10, connections=2)
-        await turned_until(lambda: len(office.told) == 8)
-        go.set()
-        outcomes = await office.settled()
-        assert outcomes[:2] == [DONE] * 2
-        for outcome in outcomes[2:]:
-            assert isinstance(outcome, Deferred)
-            assert outcome.reason.startswith("hop.test is slow, ")
-            later = START + timedelta(seconds=0.1)
-            assert (outcome.retry_at, outcome.status, outcome.attempted) == (later, "4.4.5", False)
-        office.close()
-
-    run(carry())
-
-
-def test_mail_that_would_wait_too_long_is_put_back_at_once(log: Path) -> None:
-    async def carry() -> None:
-        office = Office(log, HopLimits(100, 0.02, longest_wait=1.0))
-        release = asyncio.Semaphore(0)
-
-        async def act(_mail: Consignment) -> list[Outcome]:
-            await release.acquire()
-            return [DONE]
-
-        office.put(Place(act), connections=1)
-        await turned_until(lambda: asyncio.get_running_loop().time() - begun > 0.1)
-        release.release()
-        await turned_until(lambda: len(office.told) == 1)  # so slow are they
-        office.put(Place(act), MANY + 1, connections=1)
-        assert len(office.told) == 1
-        office.put(Place(act), 5, connections=1)
-        assert len(office.told) == 6
-        for _, outcome in office.told[1:]:
-            assert isinstance(outcome, Deferred)
-            assert outcome.retry_at is not None
-            assert outcome.retry_at > START + timedelta(seconds=1)
-            assert (outcome.status, outcome.attempted) == ("4.4.5", False)
-            assert outcome.reason == f"hop.test is slow, {MANY + 1} messages wait for it"
-        for _ in range(MANY + 1):
-            release.release()
-        await office.settled()
-        office.close()
-
-    begun = 0.0
-
-    async def timed() -> None:
-        nonlocal begun
-        begun = asyncio.get_running_loop().time()
-        await carry()
-
-    run(timed())
-
-
-def test_a_fast_hop_may_have_much_mail_waiting(log: Path) -> None:
-    async def carry() -> None:
-        office, place = Office(log), Place()
-        office.put(place, 5000, connections=2)
-        assert await office.settled() == [DONE] * 5000
-        office.close()
-
-    run(carry())
-
-
 # Recalling, bugs, stopping.
 
 
@@ -596,6 +291,19 @@ def test_to_stop_ends_what_takes_too_long_and_idle_connections(log: Path) -> Non
     run(carry())
 
 
+def test_nobody_is_told_anything_of_mail_that_comes_after_the_stop(log: Path) -> None:
+    async def carry() -> None:
+        office, place = Office(log), Place(dead=DEAD)
+        office.put(place)
+        assert await office.settled() == [DEAD]
+        await office.hops.stop(1)
+        office.put(place)
+        assert len(office.told) == 1
+        office.close()
+
+    run(carry())
+
+
 def test_mail_that_comes_while_idle_connections_stop_is_not_begun(log: Path) -> None:
     async def carry() -> None:
         office, place = Office(log, HopLimits(100, 60.0)), Place()
@@ -666,12 +374,3 @@ def test_a_real_server_within_a_message_is_left_at_once_when_stopping_takes_too_
     with next_hop({"MAIL": WAIT}) as hop:
         run(carry())
     assert hop.said("QUIT") == []
-
-
-def test_the_longest_rest_is_half_an_hour() -> None:
-    assert timedelta(seconds=SECONDS[-1]) == LONGEST_REST
-
-
-def test_a_place_is_a_carriers_other_end() -> None:
-    carrier: Carrier = PlaceCarrier(Place())
-    assert carrier.usable

@@ -76,8 +76,8 @@ def test_a_list_becomes_one_message_for_its_members(directory: Directory) -> Non
     )
     assert (envelope.account, envelope.ret, envelope.envid, envelope.protocol) == ("", "", "", "list")
     assert [(one.forward_path, one.mailbox, one.notify, one.original) for one in envelope.recipients] == [
-        (ANN, ANN, "NEVER", ""),
-        (BOB, BOB, "NEVER", ""),
+        (ANN, ANN, "FAILURE", ""),
+        (BOB, BOB, "FAILURE", ""),
     ]
     assert (post.origin, post.skip) == (7, len(HEADER))
     assert post.content.startswith(HEADER)

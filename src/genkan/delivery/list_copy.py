@@ -74,7 +74,7 @@ def expand_list(
     envelope = _envelope(leased, recipients, role_address(mailing_list, "bounces"), context)
     start = list_header(header, _words(mailing_list, context.directory))
     post = Post(envelope, start, message_number(leased.envelope.message_id), len(header))
-    return Expanded((post,), f"{mailing_list.address} has {len(recipients)} recipients")
+    return Expanded((post,), f"{mailing_list.address} has {len(recipients)} recipients", "delivered")
 
 
 def expand_to_owners(
@@ -105,7 +105,7 @@ def _recipient(mailbox: Mailbox, member: Member, context: ListContext) -> Recipi
     if unsubscribe is not None:
         url = f"{context.url}{PATH}{roles.token(member, 'unsubscribe')}" if context.url else ""
         fields = unsubscribe_fields(unsubscribe, url)
-    return Recipient(member.address, mailbox, "NEVER", "", bounces, fields)
+    return Recipient(member.address, mailbox, "FAILURE", "", bounces, fields)
 
 
 def _envelope(

@@ -33,10 +33,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """The recipient's place is taken by the recipients of these messages: a forward, or a list (RFC 3461, 5.2.7)."""
+    """The recipient's place is taken by the recipients of these messages: a forward, or a list (RFC 3461, 5.2.7).
+
+    `success` as in `Delivered`: a list answers for its mail itself, a forward hands the sender's wishes on.
+    """
 
     posts: tuple[Post, ...]
     reason: str
+    success: Success = "nothing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,10 +101,9 @@ class Reporter:
             case Delivered(by, success):
                 self._say("delivered", leased, by=by or None)
                 return self._finished(leased), self._success(leased, outcome, success)
-            case Expanded(posts, reason):
+            case Expanded(posts, reason, success):
                 self._say("expanded", leased, reason=reason, into=[post.envelope.message_id for post in posts])
-                ends_here = all(one.notify == "NEVER" for post in posts for one in post.envelope.recipients)
-                return self._finished(leased), self._success(leased, outcome, "delivered" if ends_here else "nothing")
+                return self._finished(leased), self._success(leased, outcome, success)
             case Held(hold, reason):
                 self._say("held", leased, hold=hold, reason=reason)
                 return KeptBack(message_number(leased.envelope.message_id), leased.number, hold, reason), None

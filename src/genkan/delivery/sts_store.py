@@ -41,4 +41,5 @@ class DirectoryPolicies:
 
     def _write(self, stored: StoredPolicy) -> None:
         with suppress(StorageError), Directory.open(self._storage_folder) as directory:
+            directory.sts_policies.drop_expired(stored.fetched)
             directory.sts_policies.put(stored)
