@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 RETRY: Final = Retry((timedelta(minutes=10), timedelta(hours=1)), timedelta(days=5), timedelta(hours=4))
 SETTINGS: Final = """
 delivery.maildir = "mail/{local_part}"
-delivery.retry = ["10m", "1h"]
 delivery.mta_sts = false
 delivery.keep_open = "0s"
 storage.url = "sqlite:."
@@ -121,7 +120,8 @@ class Office:
 @contextmanager
 def office_in(folder: Path, *, spool: str = "1", start: bool = True, settings: str = "") -> Iterator[Office]:
     """An office in a folder for the block; `settings` are lines of TOML."""
-    config = configuration(folder, SETTINGS + settings)
+    retry = "" if "delivery.retry =" in settings else 'delivery.retry = ["10m", "1h"]\n'
+    config = configuration(folder, SETTINGS + retry + settings)
     limits = SpoolLimits(inline_size=100, segment_size=10_000)
     with (
         open_spool_on_loop(folder / "spool" / spool, limits) as opened,
