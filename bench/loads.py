@@ -51,8 +51,8 @@ _TABLE: Final = (
     Load("10k-s50", "10 KiB, 50 sessions, to 50 recipients", 10 * KIB, 50, ("-r", "50"), 20000, 3, 6, rules_cost=0.2),
     Load("100k-s50", "100 KiB, 50 sessions", 100 * KIB, 50, (), 6000, 1.5, 3),
     Load("1m-s10", "1 MiB, 10 sessions", KIB * KIB, 10, (), 800, 1.1, 1.6),
-    Load("deliver-1k", "1 KiB, 10 sessions, delivered a second", KIB, 10, (), 12000, 2, delivery=True),
-    Load("deliver-10k", "10 KiB, 10 sessions, delivered a second", 10 * KIB, 10, (), 12000, 2, delivery=True),
+    Load("deliver-1k", "1 KiB, 50 sessions, delivered a second", KIB, 50, (), 12000, 2, delivery=True),
+    Load("deliver-10k", "10 KiB, 50 sessions, delivered a second", 10 * KIB, 50, (), 12000, 2, delivery=True),
     Load("handshakes", "STARTTLS handshakes, 100 sessions", 0, 100, ("-H",), 6000, 1.3),
     Load("handshakes-20", "STARTTLS handshakes, 20 sessions", 0, 20, ("-H",), 6000, 1.3),
 )

@@ -50,6 +50,7 @@ C
         echo "virtual_uid_maps = static:$(id -u postfix)"
         echo "virtual_gid_maps = static:$(id -g postfix)"
         echo 'virtual_minimum_uid = 100'
+        echo 'virtual_mailbox_limit = 0' # else smaller than message_size_limit, and virtual(8) does not run
         ;;
     relay | tuned)
         echo 'relay_domains = example.com'

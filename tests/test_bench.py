@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,18 +19,22 @@ from genkan.rules.mail import parse_mail
 from genkan.rules.mail_block import Item, MailRules
 from genkan.rules.mail_match import MailMatcher, MailText
 from genkan.smtp.address import parse_mailbox
-from tests.support.clients import Post, cannot_run, running_post
+from tests.support.clients import Post, cannot_run, program, running_post
+from tests.support.load import Client
+from tests.support.server import free_port
 
 BENCH: Final = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))  # its modules are a program of their own, not a package
 
 import report  # noqa: E402
 import rules  # noqa: E402
+from bench import make_plan, parse_arguments  # noqa: E402
+from ends import MaildirEnd, SinkEnd, await_count  # noqa: E402
 from idle import IdleFigures  # noqa: E402
-from loads import DEFAULT_LOADS, IDLE, LOADS, QUICK_LOADS, SAME_MAIL, Load  # noqa: E402
+from loads import DEFAULT_LOADS, DELIVERIES, IDLE, LOADS, QUICK_LOADS, SAME_MAIL, Load  # noqa: E402
 from loadtool import BenchError, build_tool, put_load  # noqa: E402
 from measure import Figures  # noqa: E402
-from peers import DEFAULT_PEERS, KINDS, QUICK_PEERS, kind_named  # noqa: E402
+from peers import DEFAULT_PEERS, DELIVERING, KINDS, QUICK_PEERS, kind_named  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +187,33 @@ def test_delivering_is_held_against_delivering() -> None:
     assert rows[1][report.COLUMNS.index("x Postfix")] == "3.00"
 
 
+def test_passing_on_is_held_against_passing_on_and_against_the_best_settings_of_postfix() -> None:
+    rows = report.load_table(
+        [
+            figures("genkan-relay", 900, "deliver-1k"),
+            figures("postfix-maildir", 800, "deliver-1k"),
+            figures("postfix-relay", 300, "deliver-1k"),
+            figures("postfix-tuned-relay", 450, "deliver-1k"),
+        ]
+    )
+    assert [row[report.COLUMNS.index("x Postfix")] for row in rows[1:]] == ["2.00", "1.00", "0.67", "1.00"]
+
+
+def test_delivered_mail_has_a_floor_of_its_own() -> None:
+    rows = report.verdict_table(
+        [
+            figures("genkan-maildir", 610, "deliver-1k"),
+            figures("postfix-maildir", 300, "deliver-1k"),
+            figures("genkan-relay", 590, "deliver-10k"),
+            figures("postfix-relay", 300, "deliver-10k"),
+        ]
+    )
+    assert rows[1:] == [
+        ("deliver-1k", "genkan-maildir", "2.03", "2", "2", "aim reached", "100", ""),
+        ("deliver-10k", "genkan-relay", "1.97", "2", "2", "below the floor", "100", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("rate", "cpu_us", "row"),
     [
@@ -265,6 +297,46 @@ def test_the_loads_that_are_named_elsewhere_exist() -> None:
 
 def test_the_receivers_that_are_named_elsewhere_exist() -> None:
     assert {*DEFAULT_PEERS, *QUICK_PEERS} <= KINDS.keys()
+
+
+def test_receivers_that_deliver_are_known_by_their_names() -> None:
+    assert [name for name, kind in KINDS.items() if kind.delivers != name.endswith(DELIVERING)] == []
+
+
+def test_a_load_that_none_of_the_receivers_is_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--peers", "mine=/bin/sh", "--loads", ",".join(DELIVERIES)])
+    with pytest.raises(BenchError, match="deliver-1k and deliver-10k are for receivers that deliver"):
+        make_plan(parse_arguments())
+
+
+def test_files_of_a_maildir_are_counted_and_its_folder_knows_when_the_last_came(tmp_path: Path) -> None:
+    end = MaildirEnd(tmp_path / "new")
+    assert end.count() == 0
+    (tmp_path / "new").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / name).touch()
+        (tmp_path / name).rename(tmp_path / "new" / name)
+    os.utime(tmp_path / "new", (1000, 2000.5))
+    assert (end.count(), await_count(end, 2, 1)) == (2, 2000.5)
+    assert await_count(end, 3, 0) is None
+
+
+def test_the_server_behind_a_relay_counts_what_it_takes(tmp_path: Path) -> None:
+    program("smtp-sink", "postfix")
+    tmp_path.chmod(0o755)
+    port = free_port()
+    end = SinkEnd(port, tmp_path / "end")
+    try:
+        assert end.count() == 0
+        with Client(port) as client:
+            for _ in range(3):
+                assert client.send(b"Subject: x\r\n\r\n").startswith("250")
+            last_at = await_count(end, 3, 5)
+        assert last_at is not None
+        assert abs(last_at - (tmp_path / "end" / "out").stat().st_ctime) < 5
+    finally:
+        end.close()
+    assert end.next_hop == f"127.0.0.1:{port}"
 
 
 def test_a_receiver_of_ones_own_is_a_script_with_arguments() -> None:

@@ -16,10 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from genkan.delivery.carrier import HopUnreachable
-from genkan.delivery.foreign_text import visible
 from genkan.delivery.outcome import Deferred, Delivered, Failed
 from genkan.delivery.whole import whole_content, whole_size
 from genkan.mail import Defer, Mail, MailRecipient, Refuse
+from genkan.message.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 BODY: Final = 128 * 1024  # octets of a body that are looked at, for the report in a bounce
 
 _BULK: Final = ("bulk", "junk", "list")
+_DAEMON: Final = "mailer-daemon"  # as servers report that do not know the null reverse-path
 
 
 def handle_role(
@@ -69,7 +70,10 @@ class _Desk:
         self._lists: Lists = context.directory.lists
 
     def bounced(self, token: str, body: bytes) -> Delivered:
-        """The member's mail has come back: only a report of a permanent failure counts."""
+        """The member's mail has come back: only a report of a permanent failure counts, and only from a mail server."""
+        path = self._leased.envelope.reverse_path
+        if path is not None and path.local_part.lower() != _DAEMON:
+            return Delivered(f"{self._list.address}: no report, since it is from {path}")
         member = self._roles.member(token, "bounces")
         bounce = read_bounce(self._header, body)
         if member is None or bounce is None or not bounce.permanent:

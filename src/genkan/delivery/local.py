@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from genkan.delivery.filesystems import sync_together
 from genkan.delivery.outcome import Deferred, Delivered, Outcome
 
 if TYPE_CHECKING:
@@ -147,9 +148,15 @@ class _Writing:
 def _deliver(writings: list[_Writing]) -> None:
     """Step by step for all, not one by one: the first sync makes most of the others' durable as well."""
     _look_before([writing for writing in writings if not writing.item.first_attempt])
-    for step in (_write, _sync, _publish):
-        _each(step, [writing for writing in writings if writing.outcome is None])
+    _each(_write, _unsettled(writings))
+    synced = sync_together([writing.descriptor for writing in _unsettled(writings)])
+    _each(_close if synced else _sync, _unsettled(writings))
+    _each(_publish, _unsettled(writings))
     _sync_new([writing for writing in writings if not isinstance(writing.outcome, Deferred)])
+
+
+def _unsettled(writings: list[_Writing]) -> list[_Writing]:
+    return [writing for writing in writings if writing.outcome is None]
 
 
 def _each(step: Callable[[_Writing], None], writings: Iterable[_Writing]) -> None:
@@ -237,6 +244,10 @@ def _sync(writing: _Writing) -> None:
     writing.close()
 
 
+def _close(writing: _Writing) -> None:
+    writing.close()
+
+
 def _publish(writing: _Writing) -> None:
     try:
         os.rename(writing.tmp, writing.new)
@@ -247,13 +258,29 @@ def _publish(writing: _Writing) -> None:
 
 
 def _sync_new(writings: list[_Writing]) -> None:
-    """Make the names in new durable, one sync a Maildir; what cannot be is found again by the next attempt."""
-    for maildir, together in _by_maildir(writings).items():
+    """Make the names in new durable, one sync a Maildir, or one for all; what cannot be is found again by the next attempt."""
+    by_maildir = _by_maildir(writings)
+    if _sync_folders_together([f"{maildir}/new" for maildir in by_maildir]):
+        return
+    for maildir, together in by_maildir.items():
         try:
             _sync_folder(f"{maildir}/new")
         except OSError as error:
             for writing in together:
                 writing.defer(error)
+
+
+def _sync_folders_together(folders: list[str]) -> bool:
+    """Whether one sync has made the names in all of them durable."""
+    descriptors: list[int] = []
+    try:
+        descriptors += [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for folder in folders]
+        return sync_together(descriptors)
+    except OSError:
+        return False
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _octets(item: LocalDelivery) -> int:

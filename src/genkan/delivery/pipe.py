@@ -12,10 +12,10 @@ import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from genkan.delivery.foreign_text import visible
 from genkan.delivery.outcome import Deferred, Delivered, Failed
 from genkan.delivery.program import Program
 from genkan.delivery.whole import whole_content
+from genkan.message.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genkan.smtp.client_extensions import ServerExtensions
     from genkan.smtp.client_replies import ServerReply
 
+_WORTH_A_WRITE: Final = 32 * 1024  # octets
 _IN_ONE_GO: Final = 64 * 1024  # octets of content that are sent before anything is accepted, where BDAT allows it
 _MOST_SAID: Final = 1000  # characters of a reply that are kept for each recipient
 
@@ -134,17 +135,22 @@ class SmtpCarrier:
                     return
 
     async def _write_content(self, transaction: Transaction, consignment: Consignment, pending: bytes) -> None:
-        """Write the content, blocks as they come; stop when the server says early that it will not have it."""
+        """Write the content as it comes; stop when the server says early that it will not have it.
+
+        Small content leaves with the commands before it and the end behind it: each write costs a system call.
+        """
         connection, seconds = self._connection, self._patience.reply
         async with aclosing(whole_content(consignment)) as blocks:
             async for block in blocks:
-                connection.write(pending + transaction.content(block))
-                pending = b""
-                await connection.drain(seconds)
-                if connection.has_input or connection.is_lost:
-                    transaction.receive(await self._reply(seconds))
-                    if transaction.step is Step.DONE:
-                        return
+                if len(pending) > _WORTH_A_WRITE:
+                    connection.write(pending)
+                    pending = b""
+                    await connection.drain(seconds)
+                    if connection.has_input or connection.is_lost:
+                        transaction.receive(await self._reply(seconds))
+                        if transaction.step is Step.DONE:
+                            return
+                pending += transaction.content(block)
         connection.write(pending + transaction.end_of_content())
 
     async def _reply(self, seconds: float) -> ServerReply:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
 
+from genkan.delivery.http_names import HttpNames
 from genkan.delivery.sts import PolicyError
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ PATH: Final = "/.well-known/mta-sts.txt"
 MOST_OCTETS: Final = 64 * 1024  # RFC 8461, 3.3
 MOST_FETCHES: Final = 16  # at a time
 PATIENCE: Final = 10.0  # seconds for one
-MOST_ADDRESSES: Final = 4  # of a server that are tried, of each family
 
 _match_host: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*").fullmatch
 
@@ -60,7 +58,7 @@ class PolicyFetcher:
         if not _match_host(domain):  # or it could hold another host, or a path
             raise PolicyError("the domain is no name of a host")
         connector = TCPConnector(
-            resolver=_Names(self._resolver), ssl=self._context, use_dns_cache=False, force_close=True
+            resolver=HttpNames(self._resolver), ssl=self._context, use_dns_cache=False, force_close=True
         )
         async with (
             ClientSession(
@@ -86,32 +84,3 @@ async def _content(response: ClientResponse) -> bytes:
         if len(octets) > MOST_OCTETS:
             raise PolicyError(f"the policy has more than {MOST_OCTETS} octets")
     return bytes(octets)
-
-
-class _Names(AbstractResolver):
-    """Our resolver as the HTTP client wants one."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of both families, whatever is asked for. Raises `OSError` if there are none."""
-        del family
-        questions = {
-            socket.AF_INET6: self._resolver.query(host, "AAAA"),
-            socket.AF_INET: self._resolver.query(host, "A"),
-        }
-        answers = {kind: await question for kind, question in questions.items()}
-        found = [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, answer in answers.items()
-            for address in answer.texts[:MOST_ADDRESSES]
-        ]
-        if not found:
-            raise OSError(f"{host} has no address")
-        return found
-
-    async def close(self) -> None:
-        """Nothing: the resolver is not the session's."""

@@ -24,7 +24,6 @@ from aiohttp import (
 from yarl import URL
 
 from genkan.delivery.carrier import CarrierLost, HopUnreachable
-from genkan.delivery.foreign_text import visible
 from genkan.delivery.http_names import HttpNames
 from genkan.delivery.outcome import Deferred, Failed
 from genkan.delivery.webhook_answer import MOST_OCTETS, MOST_WORDS, Answer, outcomes
@@ -38,6 +37,7 @@ from genkan.delivery.webhook_request import (
     make_request,
     signature,
 )
+from genkan.message.visible import visible
 
 if TYPE_CHECKING:
     import ssl

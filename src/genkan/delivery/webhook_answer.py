@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from genkan.delivery.foreign_text import visible
 from genkan.delivery.outcome import Deferred, Delivered, Failed
+from genkan.message.visible import visible
 
 if TYPE_CHECKING:
     from genkan.delivery.outcome import Outcome
@@ -22,6 +22,7 @@ MOST_WORDS: Final = 200  # characters of it in a reason
 LONGEST_WAIT: Final = timedelta(days=1)  # that Retry-After may ask for
 
 _LATER: Final = frozenset({408, 425, 429})
+_OUR_SET_UP: Final = frozenset({401, 403, 404, 405})  # about the request, not about the mail
 _STATUS: Final = re.compile(r"([45])\.[0-9]{1,3}\.[0-9]{1,3}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
@@ -30,6 +31,7 @@ _NOT_NOW: Final = "4.0.0"
 _NEVER: Final = "5.0.0"
 _NOT_UNDERSTOOD: Final = "4.5.0"
 _TOO_BIG: Final = "5.3.4"
+_NOT_SET_UP: Final = "4.3.5"
 
 
 class Answer(NamedTuple):
@@ -92,6 +94,10 @@ def _refused(answer: Answer, host: str, now: datetime) -> Outcome:
     words = visible(answer.octets, MOST_WORDS)
     reply = f"{status} {words or visible(answer.phrase, MOST_WORDS)}".rstrip()
     reason = f"{host} answered {reply}"
+    if status in _OUR_SET_UP:
+        # A slip in the route must not send back the mail of a whole domain.
+        reason = f"{reason}; correct the URL of the route, its secret, or what the other end lets in"
+        return Deferred(reason, retry_at(answer.retry_after, now), _NOT_SET_UP, host, reply)
     if 400 <= status < 500 and status not in _LATER:
         return Failed(reason, _TOO_BIG if status == 413 else _NEVER, host, reply)
     if 300 <= status < 400:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.message.header import HeaderFields
-from genkan.message.plain_mail import Head, reply_head, text_entity
+from genkan.message.plain_mail import Head, head_fields, text_entity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,8 +47,8 @@ def auto_reply(words: ReplyWords, sender: Mailbox, header: bytes) -> bytes:
     """The whole content of the answer to `sender`, the reverse-path; `header` is the answered mail's header section."""
     fields = HeaderFields(header[:MOST_HEADER])
     subject = words.subject or f"Re: {_bare_subject(fields)}"
-    head = Head(words.name, words.account, sender, subject, words.identifier, words.date)
-    return reply_head(head) + _thread_fields(fields) + text_entity(words.text)
+    head = Head(words.name, words.account, sender, subject, words.identifier, words.date, "auto-replied")
+    return head_fields(head) + _thread_fields(fields) + text_entity(words.text)
 
 
 def _bare_subject(fields: HeaderFields) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from genkan.message.header import HeaderFields
 from genkan.smtp.address import AddressError, parse_mailbox
@@ -32,12 +32,12 @@ _match_program: Final = re.compile(
     r"|(?:.*[-._+=])?(?:no|do-?not|do[._]not)[-._]?reply(?:[-._+=].*)?",
     re.DOTALL,
 ).fullmatch
-# A word, quoted or not, with the domain behind it if it has one; or a comment, to be passed over (RFC 5322, 3.4).
-# All loops are possessive, and what does not end goes on to the end of the text: one pass.
-_TOKEN: Final = re.compile(
-    r'("(?:[^"\\]|\\.)*+"?|[^\s<>,;:"()@\\]++)(@(?:\[[^\]\s]{1,64}\]|[^\s<>,;:"()@\[\]\\]++))?|\((?:[^()\\]|\\.)*+\)?',
-    re.DOTALL,
-)
+# A word, quoted or not, with the domain behind it if it has one; or one character (RFC 5322, 3.4). All loops are
+# possessive, and what does not end goes on to the end of the text: one pass.
+_match_token: Final = re.compile(
+    r'(?:"(?:[^"\\]|\\.)*+"?|[^\s<>,;:"()@\\]++)(@(?:\[[^\]\s]{1,64}\]|[^\s<>,;:"()@\[\]\\]++))?|\s++|.', re.DOTALL
+).match
+_COMMENT_MARK: Final = re.compile(r"\\.|[()]", re.DOTALL)
 
 
 def is_automatic(header: bytes, reverse_path: Mailbox | None) -> str | None:
@@ -75,7 +75,7 @@ def addressed_to(header: bytes, mailboxes: Iterable[Mailbox]) -> bool:
 def _marks(header: bytes) -> Iterator[str]:
     """The fields that say that a program or a list wrote."""
     fields = HeaderFields(header)
-    if any(_keyword(text) not in ("", "no") for text in fields.texts("auto-submitted")):
+    if any(_keyword(text) != "no" for text in fields.texts("auto-submitted")):
         yield "Auto-Submitted"
     if any(_keyword(text) in _BULK for text in fields.texts("precedence")):
         yield "Precedence"
@@ -91,9 +91,41 @@ def _marks(header: bytes) -> Iterator[str]:
 def _addresses(fields: HeaderFields) -> Iterator[str]:
     for name in _ADDRESSED:
         for body in fields.all(name):
-            for token in _TOKEN.finditer(body.decode("utf-8", "replace")):
-                if token[2] is not None:
-                    yield token[0]
+            yield from _address_list(body.decode("utf-8", "replace"))
+
+
+def _address_list(text: str) -> Iterator[str]:
+    """The addresses of a field; what stands before angle brackets or a colon is the name of a mailbox or a group."""
+    found: list[str] = []
+    place: Literal["before", "within", "behind"] = "before"  # the angle brackets
+    position = 0
+    while token := _match_token(text, position):
+        position = token.end()
+        match token[0]:
+            case "(":
+                position = _comment_end(text, position)
+            case "<":
+                found, place = [], "within"
+            case ">":
+                place = "behind"
+            case ":":
+                found = []
+            case "," | ";" if place != "within":
+                yield from found
+                found, place = [], "before"
+            case address if token[1] is not None and place != "behind":
+                found.append(address)
+    yield from found
+
+
+def _comment_end(text: str, position: int) -> int:
+    """Where the comment ends that has begun before `position`; comments may hold others."""
+    depth = 1
+    for mark in _COMMENT_MARK.finditer(text, position):
+        depth += {"(": 1, ")": -1}.get(mark[0], 0)
+        if not depth:
+            return mark.end()
+    return len(text)
 
 
 def _keyword(text: str) -> str:

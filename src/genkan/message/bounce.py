@@ -16,7 +16,7 @@ from genkan.message.transfer import transfer_decoder
 from genkan.message.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST_HEADER: Final = 64 * 1024  # octets
 MOST_BODY: Final = 128 * 1024
@@ -31,9 +31,16 @@ _GROUP_END: Final = re.compile(rb"\n(?:[ \t]*+\r?\n)++")
 _find_blank_line: Final = re.compile(rb"\n[ \t]*+\r?\n").search
 _match_status: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\d)", re.ASCII).match
 # RFC 3463: subjects 0 to 7. Not a piece of an IP address, a version or a date.
-_find_code: Final = re.compile(r"(?<![\w.])[45]\.[0-7]\.\d{1,3}(?![\w]|\.\d)", re.ASCII).search
-_find_permanent: Final = re.compile(r"(?<![\w.])5\.[0-7]\.\d{1,3}(?![\w]|\.\d)", re.ASCII).search
+_CODE: Final = r"(?<![\w.])(?P<status>%s\.[0-7]\.\d{1,3})(?![\w]|\.\d)"
+_find_code: Final = re.compile(_CODE % "[45]", re.ASCII).search
+# A line that begins with an SMTP reply, or has one behind a colon, as in "Remote host said: 550 no such user". What an
+# automatic reply quotes begins with ">".
+_REPLY: Final = r"^(?:[ \t]*+(?:<<<[ \t]*+)?|[^>\n][^\n]*:[ \t]+)(?P<class>%s)[0-5]\d[ -](?=[^\s\d])"
 _find_reply_code: Final = re.compile(r"\b([45])\d\d\b", re.ASCII).search
+_CODES: Final = tuple(re.compile(_CODE % severity, re.ASCII) for severity in "54")
+_CODES_AND_REPLIES: Final = tuple(
+    re.compile(pattern % severity, re.ASCII | re.MULTILINE) for severity in "54" for pattern in (_CODE, _REPLY)
+)
 _is_daemon: Final = re.compile(r"(?:^|[\s<\"])(?:mailer-daemon|postmaster)@", re.IGNORECASE).search
 
 
@@ -49,8 +56,8 @@ def read_bounce(header: bytes, body: bytes) -> Bounce | None:
     """What a mail to the null reverse-path's address reports; `None` when it is no bounce, such as an automatic reply.
 
     `header` is the header section, `body` what follows the blank line behind it; the start of both is enough. A mail
-    that is no delivery status notification counts only as a permanent failure: if a program wrote it, and it has a code
-    that says so.
+    that is no delivery status notification counts if a program wrote it and its first text has an enhanced code; with
+    that of a mailer daemon the line of an SMTP reply is enough. It is for good if any of them says so.
     """
     start = header[:MOST_HEADER]
     fields = HeaderFields(start)
@@ -61,7 +68,11 @@ def read_bounce(header: bytes, body: bytes) -> Bounce | None:
         status = _delivery_status(body[:MOST_BODY], parameters.get("boundary", ""))
         if status is not None:
             return _reported(status)
-    return _unknown(start, body[:MOST_BODY]) if _is_of_program(fields) else None
+    if _is_of_daemon(fields):
+        return _unknown(_first_text(start, body[:MOST_BODY]), _CODES_AND_REPLIES)
+    if _is_of_program(fields):
+        return _unknown(_first_text(start, body[:MOST_BODY]), _CODES)
+    return None
 
 
 def _delivery_status(body: bytes, boundary: str) -> bytes | None:
@@ -115,7 +126,8 @@ def _of_recipient(group: HeaderFields) -> Bounce | None:
     kind, semicolon, words = group.text("diagnostic-code").partition(";")
     reason = visible(words if semicolon else kind)
     status = _status(group.text("status"), reason, action)
-    return Bounce(action == "failed" and status.startswith("5"), status, reason)
+    # What was given up after days has failed for good, with a status that says why it took so long (4.4.7).
+    return Bounce(action == "failed", status, reason)
 
 
 def _status(given: str, reason: str, action: str) -> str:
@@ -131,18 +143,27 @@ def _status(given: str, reason: str, action: str) -> str:
 
 def _is_of_program(fields: HeaderFields) -> bool:
     submitted = re.split(r"[;(\s]", fields.text("auto-submitted").lower(), maxsplit=1)[0]  # RFC 3834, 5
-    return submitted in _PROGRAMS or _is_daemon(fields.text("from")[:1000]) is not None
+    return submitted in _PROGRAMS
 
 
-def _unknown(header: bytes, body: bytes) -> Bounce | None:
-    """A report that no program was meant to read, as qmail writes them: its first text counts."""
+def _is_of_daemon(fields: HeaderFields) -> bool:
+    return _is_daemon(fields.text("from")[:1000]) is not None
+
+
+def _first_text(header: bytes, body: bytes) -> str:
     reader = TextReader(_MOST_TEXT)
     reader.feed(header.rstrip(b"\r\n") + b"\r\n\r\n" + body)
     reader.finish()
-    text = reader.texts[0] if reader.texts else ""
-    found = _find_permanent(text)
+    return reader.texts[0] if reader.texts else ""
+
+
+def _unknown(text: str, codes: Iterable[re.Pattern[str]]) -> Bounce | None:
+    """A report that no program was meant to read, as qmail writes them."""
+    found = next(filter(None, (code.search(text) for code in codes)), None)
     if found is None:
         return None
-    begin = text.rfind("\n", 0, found.start()) + 1
+    groups = found.groupdict()
+    status = groups.get("status") or f"{groups['class']}.0.0"
+    begin = text.rfind("\n", 0, found.end()) + 1
     line, _, _ = text[begin:].partition("\n")
-    return Bounce(permanent=True, status=found[0], reason=visible(line))
+    return Bounce(status.startswith("5"), status, visible(line))

@@ -7,17 +7,16 @@ To be sent with the null reverse-path.
 from __future__ import annotations
 
 import shlex
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from genkan.message.trace import format_date
+from genkan.message.plain_mail import Head, whole_mail
+from genkan.message.visible import visible
+from genkan.smtp.address import Mailbox
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from genkan.smtp.address import Mailbox
+_MOST_ACCOUNT: Final = 100  # characters of it in a subject
 
 
 class Braking(NamedTuple):
@@ -48,7 +47,7 @@ def owner_notice(braking: Braking, owner: Mailbox, identifier: str) -> bytes:
 def operator_notice(braking: Braking, operator: Mailbox, identifier: str) -> bytes:
     """The mail to the operator, with the commands that release or purge what is held."""
     account = shlex.quote(braking.account)
-    subject = f"Mail of {braking.account} is held: {braking.counted} recipients within an hour"
+    subject = f"Mail of {visible(braking.account, _MOST_ACCOUNT)} is held: {braking.counted} recipients within an hour"
     lines = (
         *_facts(braking),
         "",
@@ -79,12 +78,6 @@ def _facts(braking: Braking) -> tuple[str, ...]:
 
 
 def _mail(recipient: Mailbox, subject: str, lines: tuple[str, ...], date: datetime, identifier: str) -> bytes:
-    mail = EmailMessage(SMTP if f"{recipient}{subject}".isascii() else SMTPUTF8)
-    mail["Date"] = format_date(date)
-    mail["From"] = Address("Genkan", "postmaster", identifier.rpartition("@")[2])
-    mail["To"] = Address("", recipient.local_part, recipient.domain)
-    mail["Message-ID"] = f"<{identifier}>"
-    mail["Subject"] = subject
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content("\n".join(lines) + "\n", charset="utf-8", cte="quoted-printable")
-    return mail.as_bytes()
+    sender = Mailbox("postmaster", identifier.rpartition("@")[2])
+    head = Head("Genkan", sender, recipient, subject, identifier, date, "auto-generated")
+    return whole_mail(head, "".join(f"{line}\n" for line in lines))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from genkan.message.dsn_words import INTRODUCTIONS, INTRODUCTIONS_JA, SUBJECTS, advice, advice_ja
 from genkan.message.header import HeaderFields
-from genkan.message.plain_mail import Head, reply_head, text_entity
+from genkan.message.plain_mail import Head, head_fields, text_entity
 from genkan.message.trace import format_date
 from genkan.message.visible import visible
 from genkan.smtp.address import Mailbox
@@ -118,7 +118,7 @@ def report(envelope: Envelope, reported: Sequence[ReportedRecipient], returned: 
 def _head(path: Mailbox, action: Action, returned: Returned, identity: Identity) -> bytes:
     """The header fields but those for the content."""
     subject = HeaderFields(returned.octets[:_MOST_SUBJECT_HEADER]).text("subject")
-    return reply_head(
+    return head_fields(
         Head(
             name="Mail Delivery System",
             sender=Mailbox("mailer-daemon", identity.hostname),
@@ -126,6 +126,7 @@ def _head(path: Mailbox, action: Action, returned: Returned, identity: Identity)
             subject=f"{SUBJECTS[action]}: {visible(subject) or '(no subject)'}",
             identifier=f"{identity.message_id}.report@{identity.hostname}",
             date=identity.date,
+            submitted="auto-replied",
         )
     )
 

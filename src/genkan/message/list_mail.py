@@ -6,19 +6,19 @@ To be sent with the null reverse-path (RFC 3834, 3.3 and 5). Whatever a stranger
 
 from __future__ import annotations
 
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+import shlex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from genkan.message.trace import format_date
+from genkan.message.plain_mail import Head, whole_mail
+from genkan.message.visible import visible
+from genkan.smtp.address import MAX_MAILBOX
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from genkan.smtp.address import Mailbox
 
-_MOST_TEXT: Final = 300  # characters of one foreign text
+_MOST_SUBJECT: Final = 100  # characters of an address in a subject
 
 
 class ListMail(NamedTuple):
@@ -39,16 +39,8 @@ class Heading(NamedTuple):
 
 def written(heading: Heading, mail: ListMail) -> bytes:
     """The whole mail."""
-    both = f"{heading.sender}{heading.recipient}"
-    message = EmailMessage(SMTP if both.isascii() else SMTPUTF8)
-    message["Date"] = format_date(heading.date)
-    message["From"] = Address("", heading.sender.local_part, heading.sender.domain)
-    message["To"] = Address("", heading.recipient.local_part, heading.recipient.domain)
-    message["Message-ID"] = f"<{heading.identifier}>"
-    message["Subject"] = mail.subject
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text + "\n", charset="utf-8", cte="quoted-printable")
-    return message.as_bytes()
+    sender, recipient, identifier, date = heading
+    return whole_mail(Head("", sender, recipient, mail.subject, identifier, date, "auto-generated"), f"{mail.text}\n")
 
 
 def confirm_subscription(post: Mailbox) -> ListMail:
@@ -99,15 +91,13 @@ def unsubscribed(post: Mailbox) -> ListMail:
 def suspended(post: Mailbox, member: Mailbox, limit: int, reason: str) -> ListMail:
     """Told to the owners: a member's mail has bounced too often; `reason` is what the last bounce said."""
     days = "day" if limit == 1 else "days"
+    address = visible(str(member), MAX_MAILBOX)
+    command = f"genkan list member resume {shlex.quote(str(post))} {shlex.quote(address)}"
     return ListMail(
-        f"{_visible(str(member))} gets no more mail of {post}",
-        f"Mail to {_visible(str(member))} has bounced on {limit} {days}; it stays on the mailing list {post}, suspended.\n"
-        f"The last bounce said: {_visible(reason) or '(nothing)'}\n\n"
-        f"The operator lets it go on with:\n\ngenkan list member resume {post} {_visible(str(member))}\n\n"
-        f"{_visible(str(member))} 宛のメールが {limit} 日にわたって不達となったため、"
+        f"{visible(address, _MOST_SUBJECT)} gets no more mail of {post}",
+        f"Mail to {address} has bounced on {limit} {days}; it stays on the mailing list {post}, suspended.\n"
+        f"The last bounce said: {visible(reason) or '(nothing)'}\n\n"
+        f"The operator lets it go on with:\n\n{command}\n\n"
+        f"{address} 宛のメールが {limit} 日にわたって不達となったため、"
         f"メーリングリスト {post} からの配信を停止しました(登録は残っています)。",
     )
-
-
-def _visible(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:_MOST_TEXT]).split())

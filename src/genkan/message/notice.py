@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail that tells approvers what waits for their decision (RFC 5322; RFC 3834, 5: Auto-Submitted).
 
-To be sent with the null reverse-path. Whatever a stranger wrote is cut and made one line of visible characters before the
-`email` package sees it.
+To be sent with the null reverse-path. Whatever a stranger wrote is cut and made one line of visible characters.
 """
 
 from __future__ import annotations
 
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+import shlex
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from genkan.message.header import HeaderFields
-from genkan.message.trace import format_date
+from genkan.message.plain_mail import Head, whole_mail
 from genkan.message.visible import visible
-from genkan.smtp.address import AddressError, parse_mailbox
+from genkan.smtp.address import MAX_MAILBOX, AddressError, Mailbox, parse_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from genkan.message.envelope import Envelope
-    from genkan.smtp.address import Mailbox
 
 _MOST_HEADER: Final = 64 * 1024  # octets of the held mail's header section that are looked at
 _MOST_RECIPIENTS: Final = 20
 _MOST_WARNING: Final = 50  # lines
+_MOST_SUBJECT: Final = 150  # characters; there is room behind it for the message id
 
 
 class HeldMail(Protocol):
@@ -88,27 +85,23 @@ def notices_for(
             approver = parse_mailbox(name)
         except AddressError:
             continue
-        text = "\n".join(_lines(envelope, hold, header, name, links))
-        place = f"{envelope.message_id}.approval.{number}@{hostname}"
-        notices.append((approver, _mail(approver, _subject(envelope, header), text, envelope.accepted_at, place)))
+        head = Head(
+            name="Genkan",
+            sender=Mailbox("postmaster", hostname),
+            recipient=approver,
+            subject=_subject(envelope, header),
+            identifier=f"{envelope.message_id}.approval.{number}@{hostname}",
+            date=envelope.accepted_at,
+            submitted="auto-generated",
+        )
+        text = "".join(f"{line}\n" for line in _lines(envelope, hold, header, name, links))
+        notices.append((approver, whole_mail(head, text)))
     return notices
 
 
-def _mail(approver: Mailbox, subject: str, text: str, date: datetime, identifier: str) -> bytes:
-    """A whole mail; `identifier` is the inside of its Message-ID, with our host name behind the @."""
-    mail = EmailMessage(SMTP if str(approver).isascii() else SMTPUTF8)
-    mail["Date"] = format_date(date)
-    mail["From"] = Address("Genkan", "postmaster", identifier.rpartition("@")[2])
-    mail["To"] = Address("", approver.local_part, approver.domain)
-    mail["Message-ID"] = f"<{identifier}>"
-    mail["Subject"] = subject
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(text + "\n", charset="utf-8", cte="quoted-printable")
-    return mail.as_bytes()
-
-
 def _subject(envelope: Envelope, header: bytes) -> str:
-    return f"Held for approval: {_field(header, 'subject') or '(no subject)'} [{envelope.message_id}]"
+    subject = visible(_field(header, "subject"), _MOST_SUBJECT)
+    return f"Held for approval: {subject or '(no subject)'} [{envelope.message_id}]"
 
 
 def _lines(
@@ -140,7 +133,8 @@ def _lines(
     yield "The operator of the mail server decides in your name with:"
     yield ""
     for choice in ("approve", "reject"):
-        yield f"genkan approval {choice} {envelope.message_id} --by {visible(name)}"
+        by = shlex.quote(visible(name, MAX_MAILBOX))
+        yield f"genkan approval {choice} {envelope.message_id} --by {by}"
 
 
 def _recipient_lines(envelope: Envelope) -> Iterator[str]:

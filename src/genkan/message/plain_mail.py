@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The octets of mail we write to strangers about their mail: head and text, with what they wrote in them (RFC 5322; RFC 2047).
+"""The octets of mail that the server itself writes: head and text, with what strangers wrote in them (RFC 5322; RFC 2047).
 
 Not built with the `email` package: that decodes encoded words in whatever it is given, and a line end in one of them would
 begin a header field.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from genkan.message.marking import encoded_text
 from genkan.message.trace import format_date
@@ -25,7 +25,10 @@ _is_phrase: Final = re.compile(r"[A-Za-z0-9'-]+(?: [A-Za-z0-9'-]+)*+", re.ASCII)
 
 
 class Head(NamedTuple):
-    """Who writes to whom, about what, and when; `identifier` is the inside of the Message-ID. `name` may be ""."""
+    """Who writes to whom, about what, and when; `identifier` is the inside of the Message-ID. `name` may be "".
+
+    `submitted` says whether it answers a mail or was occasioned by something else (RFC 3834, 5).
+    """
 
     name: str
     sender: Mailbox
@@ -33,10 +36,16 @@ class Head(NamedTuple):
     subject: str
     identifier: str
     date: datetime
+    submitted: Literal["auto-generated", "auto-replied"]
 
 
-def reply_head(head: Head) -> bytes:
-    """The header fields of an automatic reply (RFC 3834, 3.1), in UTF-8 only where an address needs it (RFC 6532)."""
+def whole_mail(head: Head, text: str) -> bytes:
+    """A mail that is nothing but a text."""
+    return head_fields(head) + text_entity(text)
+
+
+def head_fields(head: Head) -> bytes:
+    """The fields of an automatic mail before those of its content, in UTF-8 only where an address needs it (RFC 6532)."""
     sender = one_line(str(head.sender))
     name = _phrase(visible(head.name, _MOST_NAME))
     fields = (
@@ -45,7 +54,7 @@ def reply_head(head: Head) -> bytes:
         b"To: " + one_line(str(head.recipient)),
         b"Message-ID: <" + one_line(head.identifier) + b">",
         b"Subject: " + encoded_text(_no_words(visible(head.subject))),
-        b"Auto-Submitted: auto-replied",
+        b"Auto-Submitted: " + head.submitted.encode(),
         b"MIME-Version: 1.0",
     )
     return b"\r\n".join(fields) + b"\r\n"
