@@ -28,13 +28,13 @@ def files(folder: Path, count: int) -> Iterator[list[int]]:
 
 
 @pytest.fixture
-def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A list of mounts of the test's own."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text("")
     monkeypatch.setattr(filesystems, "_MOUNTS", mounts)
     keeps_its_word.cache_clear()
-    yield mounts  # type: ignore[misc]
+    yield mounts
     keeps_its_word.cache_clear()
 
 

@@ -139,6 +139,23 @@ def test_other_mail_counts_nothing(desk: Desk, header: bytes, body: bytes) -> No
     assert found.bounces == 0
 
 
+@pytest.mark.parametrize(
+    ("sender", "bounces"), [("", 1), ("MAILER-DAEMON@mx.out.test", 1), ("carol@out.test", 0), ("postmaster@x.test", 0)]
+)
+def test_only_the_reports_of_mail_servers_count(desk: Desk, sender: str, bounces: int) -> None:
+    assert desk.mail(desk.of_carol("bounces"), REPORT, GONE, sender).posts == ()
+    found = desk.lists.roll.find(desk.list, CAROL)
+    assert found is not None
+    assert found.bounces == bounces
+
+
+def test_mail_that_was_given_up_after_days_counts(desk: Desk) -> None:
+    desk.mail(desk.of_carol("bounces"), REPORT, report("4.4.7", "failed"), "")
+    found = desk.lists.roll.find(desk.list, CAROL)
+    assert found is not None
+    assert found.bounces == 1
+
+
 # Leaving.
 
 

@@ -190,7 +190,15 @@ def test_a_refusal_is_for_good_with_the_first_words_of_the_answer() -> None:
     assert said(410) == [Failed("127.0.0.1 answered 410 Gone", "5.0.0", "127.0.0.1", "410 Gone")]
     (outcome,) = said(400, "y" * 100_000)
     assert isinstance(outcome, Failed)
-    assert outcome.reply == f"400 {'y' * 200}"
+    assert outcome.reply == f"400 {'y' * 197}..."
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_route_that_is_not_set_up_right_bounces_nothing(status: int) -> None:
+    (outcome,) = said(status, "no")
+    reply = f"{status} no"
+    remedy = "correct the URL of the route, its secret, or what the other end lets in"
+    assert outcome == Deferred(f"127.0.0.1 answered {reply}; {remedy}", None, "4.3.5", "127.0.0.1", reply)
 
 
 def test_a_message_too_big_is_refused_as_such() -> None:
@@ -284,14 +292,14 @@ def test_json_that_cannot_be_understood_defers(text: str) -> None:
 def test_an_endless_answer_is_read_to_its_bound() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         await request.read()
-        response = web.StreamResponse(status=403)
+        response = web.StreamResponse(status=422)
         await response.prepare(request)
         while True:
             await response.write(b"z" * 65536)
 
     (outcome,) = answered(answer)
     assert isinstance(outcome, Failed)
-    assert outcome.reply == f"403 {'z' * 200}"
+    assert outcome.reply == f"422 {'z' * 197}..."
 
 
 def test_an_answer_before_the_end_of_the_content_counts() -> None:

@@ -175,9 +175,9 @@ def test_line_ends_without_cr_are_no_hindrance() -> None:
         (group(b"Failed (really)", b"5.1.1 (bad mailbox)"), Bounce(True, "5.1.1", "")),
         (group(b"delayed", b"4.4.1"), Bounce(False, "4.4.1", "")),
         (group(b"delayed", b"5.1.1"), Bounce(False, "5.1.1", "")),
-        (group(b"failed", b"4.4.7"), Bounce(False, "4.4.7", "")),
-        (group(b"failed", b"no", b"Diagnostic-Code: smtp; 451 4.3.0 later"), Bounce(False, "4.3.0", "451 4.3.0 later")),
-        (group(b"failed", b"", b"Diagnostic-Code: smtp; 452 later"), Bounce(False, "4.0.0", "452 later")),
+        (group(b"failed", b"4.4.7"), Bounce(True, "4.4.7", "")),
+        (group(b"failed", b"no", b"Diagnostic-Code: smtp; 451 4.3.0 later"), Bounce(True, "4.3.0", "451 4.3.0 later")),
+        (group(b"failed", b"", b"Diagnostic-Code: smtp; 452 later"), Bounce(True, "4.0.0", "452 later")),
         (group(b"failed", b"", b"Diagnostic-Code: 550 never"), Bounce(True, "5.0.0", "550 never")),
         (group(b"failed", b""), Bounce(True, "5.0.0", "")),
         (group(b"delayed", b"4"), Bounce(False, "4.0.0", "")),
@@ -212,7 +212,8 @@ def test_a_report_cut_within_the_part_for_programs_counts_as_far_as_it_goes() ->
         (b"From: ann@out.test\nAuto-Submitted: auto-replied\n", b"I am away until 5.12.2026; our host is 5.1.1.1.\n"),
         (b"From: ann@out.test\n", b"I got a 550 5.1.1 when I wrote to bob.\n"),
         (b"From: ann@out.test\nAuto-Submitted: no\n", b"550 5.1.1\n"),
-        (PLAIN, b"I could not deliver your message yet. (#4.4.1)\n"),
+        (b"From: x@x.test\nAuto-Submitted: auto-replied\n", b"I am away. My telephone: 550 lines, one office.\n"),
+        (PLAIN, b"> 550 no such user\nTel: 555-1234 or 555 1234\nin 500 days; 5500 times; 590 km; x550 y\n"),
         (PLAIN, b"Version 15.1.1 and 5.1.1a and 5.9.1 and 5.1.1.0 and v5.1.1 are no codes.\n"),
         (PLAIN, b""),
         (b"", b""),
@@ -242,6 +243,23 @@ def test_a_program_that_gives_a_permanent_code_in_its_first_text_has_refused(hea
     assert read(header + b"Content-Type: multipart/mixed; boundary=y\n", returned) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "bounce"),
+    [
+        (b"Remote host said: 550 no such user\nGiving up.\n", Bounce(True, "5.0.0", "Remote host said: 550 no such user")),
+        (b"it said:\n\n  550-no such\n  550 user\n", Bounce(True, "5.0.0", "550-no such")),
+        (b"<<< 553 <eve@x.test>... unknown\n", Bounce(True, "5.0.0", "<<< 553 <eve@x.test>... unknown")),
+        (b"host mx [192.0.2.1]: 554 go away\n", Bounce(True, "5.0.0", "host mx [192.0.2.1]: 554 go away")),
+        (b"Not delivered yet. (#4.4.1)\n", Bounce(False, "4.4.1", "Not delivered yet. (#4.4.1)")),
+        (b"It said: 452 too busy\n", Bounce(False, "4.0.0", "It said: 452 too busy")),
+        (b"first: 451 4.3.0 later\nthen: 550 no such user\n", Bounce(True, "5.0.0", "then: 550 no such user")),
+        (b"first: 550 no such user\nthen: 450 4.2.1 later (#5.2.1)\n", Bounce(True, "5.2.1", "then: 450 4.2.1 later (#5.2.1)")),
+    ],
+)  # fmt: skip
+def test_what_a_mailer_daemon_says_in_words_counts_for_good_if_any_code_does(text: bytes, bounce: Bounce) -> None:
+    assert read(PLAIN, b"Sorry, this did not work.\n\n" + text) == bounce
+
+
 def test_a_report_without_a_part_for_programs_is_read_as_other_mail_of_programs() -> None:
     body = b"--x=1\n\n550 5.1.1 no such mailbox\n--x=1--\n"
     assert read(HEADER, body) == Bounce(True, "5.1.1", "550 5.1.1 no such mailbox")
@@ -262,7 +280,10 @@ def test_only_the_start_is_looked_at() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [b"\n", b"\n ", b" ", b"--x=1", b"\n--x=1\n", b"\n--x=1 ", b"\n\n", b"Action: failed\n\n", b"5.", b"a:b\n", b"=\r"],
+    [
+        *(b"\n", b"\n ", b" ", b"--x=1", b"\n--x=1\n", b"\n--x=1 ", b"\n\n"),
+        *(b"Action: failed\n\n", b"5.", b"a:b\n", b"=\r", b"a: ", b"<<< 5"),
+    ],
 )  # fmt: skip
 def test_hostile_content_costs_one_pass(piece: bytes) -> None:
     many = piece * (2 * MOST_BODY // len(piece))

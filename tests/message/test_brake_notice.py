@@ -59,6 +59,15 @@ def test_the_operator_is_told_the_commands() -> None:
         assert command in text.splitlines()
 
 
+def test_addresses_that_look_like_encoded_words_begin_no_field() -> None:
+    evil = Mailbox("=?utf-8?q?a=0D=0AX-Evil=3Av?=", "x.test")
+    for write in (owner_notice, operator_notice):
+        octets = write(BRAKING._replace(account=str(evil)), evil, PLACE)
+        assert b"\r\nTo: =?utf-8?q?a=0D=0AX-Evil=3Av?=@x.test\r\n" in octets
+        assert b"\r\nX-Evil" not in octets
+        assert len(email.message_from_bytes(octets, policy=policy.compat32).keys()) == 9
+
+
 @pytest.mark.parametrize("account", ["ünï@in.test", '"a b"@in.test', "x" * 64 + "@" + "y" * 63 + ".test"])
 def test_any_account_can_be_told_of(account: str) -> None:
     local_part, _, domain = account.strip('"').rpartition("@")

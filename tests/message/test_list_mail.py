@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email import message_from_bytes
-from email.policy import default
+from email.policy import compat32, default
 
 import pytest
 
@@ -15,6 +15,10 @@ from genkan.smtp.address import Mailbox
 
 DEV = Mailbox("dev", "in.test")
 EVIL = Mailbox("x\r\nBcc: y@out.test", "out.test")
+FIELDS = [
+    *("Date", "From", "To", "Message-ID", "Subject", "Auto-Submitted", "MIME-Version"),
+    *("Content-Type", "Content-Transfer-Encoding"),
+]
 HEADING = Heading(
     Mailbox("dev-confirm+abc", "in.test"),
     Mailbox("Ann", "out.test"),
@@ -43,6 +47,18 @@ def test_a_mail_is_whole_and_automatic(mail: list_mail.ListMail, subject: str | 
     assert parsed["message-id"] == "<B0000000001.list@mx.in.test>"
     assert parsed["date"] == "Mon, 23 Nov 2026 12:00:00 +0000"
     assert words in parsed.get_content()
+
+
+def test_what_strangers_wrote_begins_no_field_and_no_command() -> None:
+    twice = "=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=0D=0AX-Evil=3Av=3F=3D?="
+    evil = Mailbox("=?utf-8?q?a=0D=0AX-Evil=3Av?=", "x.test")
+    mail = list_mail.suspended(DEV, evil, 5, twice)
+    for octets in (written(HEADING._replace(recipient=evil), mail), written(HEADING, mail._replace(subject=twice))):
+        assert message_from_bytes(octets, policy=compat32).keys() == FIELDS
+        assert b"\r\nX-Evil" not in octets
+    assert b"\r\nTo: =?utf-8?q?a=0D=0AX-Evil=3Av?=@x.test\r\n" in written(HEADING._replace(recipient=evil), mail)
+    (command,) = (line for line in mail.text.splitlines() if line.startswith("genkan "))
+    assert command.endswith("resume dev@in.test '=?utf-8?q?a=0D=0AX-Evil=3Av?=@x.test'")
 
 
 def test_an_address_beyond_ascii_is_written_in_utf8() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from genkan.message.envelope import Envelope, Recipient
 from genkan.message.notice import NoticeLinks, notices_for
-from genkan.smtp.address import Mailbox
+from genkan.smtp.address import Mailbox, parse_mailbox
 from genkan.spool.hold import Hold
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def test_of_very_many_recipients_the_first_are_named() -> None:
     [
         b"=?utf-8?Q?x=0D=0ABcc:_everybody@example.net?=",
         b"=?utf-8?Q?x=0D=0A=0D=0Abody?=",
+        b"=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=0D=0AX-Evil=3Av=3F=3D?=",
+        b"=?utf-8?q?=3D=3Futf-8=3Fq=3F=3D0D=3D0AX-Evil=3Av=3F=3D?=",
         b"x\x0b\x0c\x1cy\xe2\x80\xa8z",
         "\u202egnp.exe".encode(),
         b"\x1b[2J",
@@ -140,6 +143,21 @@ def test_whatever_a_stranger_wrote_the_notice_is_mail_with_short_lines(header: b
     assert octets.isascii()
     assert all(len(line) <= 998 and b"\n" not in line and b"\r" not in line for line in octets.split(b"\r\n"))
     assert text_of(octets).endswith("genkan approval reject B0000000001 --by boss@in.test\n")
+
+
+def test_an_approver_that_looks_like_an_encoded_word_begins_no_field_and_no_command() -> None:
+    evil = "=?utf-8?q?a=0D=0AX-Evil=3Av?=@x.test"
+    envelope = ENVELOPE._replace(reverse_path=parse_mailbox(evil))
+    octets = one(hold=replace(HOLD, approvers=(evil,)), envelope=envelope)
+    assert f"\r\nTo: {evil}\r\n".encode() in octets
+    assert b"\r\nX-Evil" not in octets
+    assert len(email.message_from_bytes(octets, policy=policy.compat32).keys()) == 9
+    assert f"genkan approval reject B0000000001 --by '{evil}'\n" in text_of(octets)
+
+
+def test_of_a_long_subject_the_message_id_is_left() -> None:
+    subject = read(one(b"Subject: " + b"x" * 900 + b"\r\n"))["Subject"]
+    assert subject == f"Held for approval: {'x' * 147}... [B0000000001]"
 
 
 def test_a_hostile_header_section_costs_next_to_nothing() -> None:

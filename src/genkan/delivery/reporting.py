@@ -131,11 +131,12 @@ class Reporter:
 
     def _defer(self, leased: Leased, outcome: Deferred) -> tuple[Entry, Report | None]:
         if self._is_over(leased):
-            days = self._retry.expire
-            reason = f"given up after {days}: {outcome.reason}"
+            age = str(self._retry.expire).removesuffix(", 0:00:00")  # "5 days"
+            reason = f"given up after {age}: {outcome.reason}"
             return self._fail(leased, Deferred(reason, None, _EXPIRED, outcome.remote, outcome.reply))
         now = self._clock.now()
-        due_at = outcome.retry_at or self._next(leased, now)
+        expires_at = leased.envelope.accepted_at + self._retry.expire
+        due_at = min(outcome.retry_at or self._next(leased, now), expires_at)
         late = bool(self._retry.warn) and now >= leased.envelope.accepted_at + self._retry.warn
         warned = late and not leased.warned and self._may_tell(leased) and wants(leased.recipient, "delayed")
         self._say("deferred", leased, reason=outcome.reason, next=due_at)
@@ -186,6 +187,7 @@ class Reporter:
             protocol="report",
             body="" if content.isascii() else "8BITMIME",
             smtputf8=not str(path).isascii(),
+            requiretls=envelope.requiretls,  # RFC 8689, 5
         )
         places = tuple((message_number(one.leased.envelope.message_id), one.leased.number) for one in group)
         return Consequence(Post(told, content), places)

@@ -35,7 +35,7 @@ _CODE: Final = r"(?<![\w.])(?P<status>%s\.[0-7]\.\d{1,3})(?![\w]|\.\d)"
 _find_code: Final = re.compile(_CODE % "[45]", re.ASCII).search
 # A line that begins with an SMTP reply, or has one behind a colon, as in "Remote host said: 550 no such user". What an
 # automatic reply quotes begins with ">".
-_REPLY: Final = r"^(?:[ \t]*+(?:<<<[ \t]*+)?|[^>\n][^\n]*:[ \t]+)(?P<class>%s)[0-5]\d[ -](?=[^\s\d])"
+_REPLY: Final = r"^(?:[ \t]*+(?:<<<[ \t]*+)?|[^>\n][^\n]*:[ \t]++)(?P<class>%s)[0-5]\d[ -](?=[^\s\d])"
 _find_reply_code: Final = re.compile(r"\b([45])\d\d\b", re.ASCII).search
 _CODES: Final = tuple(re.compile(_CODE % severity, re.ASCII) for severity in "54")
 _CODES_AND_REPLIES: Final = tuple(
