@@ -113,7 +113,7 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     loads = arguments.loads.split(",") if arguments.loads else list(QUICK_LOADS if quick else DEFAULT_LOADS)
     if not any(kind.delivers == (name in DELIVERIES) for name in loads for kind in kinds.values()):
         raise BenchError(
-            f"nothing to do: {' and '.join(DELIVERIES)} are for receivers that deliver, other loads for others"
+            f"nothing to do: {', '.join(DELIVERIES)} are for receivers that deliver, other loads for others"
         )
     repetitions, target = (2, 0.5) if quick else (3, 1.5)
     return Plan(

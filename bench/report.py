@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from idle import FLOOR_KIB
@@ -10,7 +11,7 @@ from loads import LOADS, SAME_MAIL
 from peers import DELIVERING, WITH_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from idle import IdleFigures
     from measure import Figures
@@ -119,19 +120,24 @@ def _end(peer: str) -> str:
     return next((suffix for suffix in DELIVERING if peer.endswith(suffix)), "")
 
 
-def _best_sessions(figures: Iterable[Figures]) -> list[tuple[str, ...]]:
-    """Each receiver's best number of sessions with the same mail, held to what 1k-s100 is held to."""
-    best: dict[str, float] = {}
-    loads = set()
+def _best_sessions(figures: Sequence[Figures]) -> list[tuple[str, ...]]:
+    """Each receiver's best number of sessions with the same mail, held to what the first of these loads is held to."""
+    return [row for same in SAME_MAIL for row in _best_of(same, [one for one in figures if one.load in same])]
+
+
+def _best_of(same: Sequence[str], figures: Sequence[Figures]) -> Iterator[tuple[str, ...]]:
+    load = LOADS[same[0]]
+    best: dict[str, Figures] = {}
     for figure in figures:
-        if figure.load in SAME_MAIL:
-            best[figure.peer] = max(best.get(figure.peer, 0), figure.rate)
-            loads.add(figure.load)
-    postfix, load = best.get("postfix"), LOADS["1k-s100"]
-    if not postfix or load.floor is None or len(loads) < 2:
-        return []
-    ours = ((peer, rate / postfix) for peer, rate in best.items() if _is_ours(peer))
-    return [("1k, best sessions", peer, *_against(ratio, load.floor, load.aim), "", "") for peer, ratio in ours]
+        if figure.peer not in best or figure.rate > best[figure.peer].rate:
+            best[figure.peer] = replace(figure, load=load.name)
+    if load.floor is None or len({figure.load for figure in figures}) < 2:
+        return
+    title = f"{load.name.partition('-s')[0]}, best sessions"
+    for peer, figure in best.items():
+        ratio = _ratio(figure, best.values())
+        if ratio is not None and _is_ours(peer):
+            yield title, peer, *_against(ratio, load.floor, load.aim), "", ""
 
 
 def _against(ratio: float, floor: float, aim: float | None) -> tuple[str, str, str, str]:

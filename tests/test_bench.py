@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -247,6 +248,22 @@ def test_each_receivers_best_number_of_sessions_is_held_to_the_same_ratio() -> N
     ]
 
 
+def test_those_that_deliver_are_held_at_their_best_too_each_to_those_that_end_alike() -> None:
+    rows = report.verdict_table(
+        [
+            figures("genkan-relay", 900, "deliver-1k"),
+            figures("postfix-relay", 400, "deliver-1k"),
+            figures("postfix-maildir", 900, "deliver-1k"),
+            figures("genkan-relay", 600, "deliver-1k-s10"),
+            figures("postfix-relay", 500, "deliver-1k-s10"),
+        ]
+    )
+    assert rows[1:] == [
+        ("deliver-1k", "genkan-relay", "2.25", "2", "2", "aim reached", "100", ""),
+        ("deliver-1k, best sessions", "genkan-relay", "1.80", "2", "2", "below the floor", "", ""),
+    ]
+
+
 def test_receivers_with_rules_are_held_against_the_same_without() -> None:
     rows = report.rules_table(
         [
@@ -292,7 +309,7 @@ def test_a_markdown_table_has_its_numbers_to_the_right() -> None:
 
 
 def test_the_loads_that_are_named_elsewhere_exist() -> None:
-    assert {*DEFAULT_LOADS, *QUICK_LOADS, *SAME_MAIL} - {IDLE} <= LOADS.keys()
+    assert {*DEFAULT_LOADS, *QUICK_LOADS, *chain(*SAME_MAIL)} - {IDLE} <= LOADS.keys()
 
 
 def test_the_receivers_that_are_named_elsewhere_exist() -> None:
@@ -305,7 +322,7 @@ def test_receivers_that_deliver_are_known_by_their_names() -> None:
 
 def test_a_load_that_none_of_the_receivers_is_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["bench.py", "--peers", "mine=/bin/sh", "--loads", ",".join(DELIVERIES)])
-    with pytest.raises(BenchError, match="deliver-1k and deliver-10k are for receivers that deliver"):
+    with pytest.raises(BenchError, match="deliver-10k are for receivers that deliver"):
         make_plan(parse_arguments())
 
 

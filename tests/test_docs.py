@@ -64,6 +64,12 @@ RUN: Final = {
         "would be deleted: 1 recipient of 1 message\ndeleted: 1 recipient of 1 message\n",
         "allowed       500 (its own)\n",
     ],
+    "docs/ends.md": [
+        "mail for crm@in.test goes to https://crm.in.test/mail\nchanged crm.in.test\n",
+        "crm.in.test  default  default  default      secret\n",
+        "mail for orders@in.test goes to python:mail_in:deliver\n",
+        "tickets@in.test  pipe:/bin/cat - {recipient}\n",
+    ],
     "docs/relay.md": [
         "mail for dan@partner.test goes to mx (no route, no line of gateway.dat, no delivery.smarthost)",
         "partner.test  smtp:mx.partner.test\n*             smtp:smarthost.example.net:587\nmail for dan@sales.partner.test",

@@ -94,7 +94,6 @@ class Deliveries:
         batches = Batches(queue.folder, config.hostname, log, told)
         hops = Hops(HopLimits(settings.connections, settings.keep_open.total_seconds()), carried, log, clock)
         errands = Errands(
-            self._directory,
             ErrandSettings(
                 config.storage_folder,
                 config.hostname,

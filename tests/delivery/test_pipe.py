@@ -101,9 +101,9 @@ def test_no_other_file_of_the_server_is_open_in_a_program(run: Callable[..., Any
 
 def test_placeholders_become_arguments_and_no_shell_reads_them(tmp_path: Path) -> None:
     program = script(tmp_path, 'for argument in "$@"; do echo "<$argument>"; done')
-    opener = pipe(program, tmp_path, "-f", "{sender}", "to={recipient}", "{message_id}", "{other}", "$(id)")
-    (outcome,) = uvloop.run(carried(opener, consignment("`id`&{sender}@in.test")))
-    said = "<-f> <eve@out.test> <to=`id`&{sender}@in.test> <B0000000007> <{other}> <$(id)>"
+    opener = pipe(program, tmp_path, "-f", "{reverse_path}", "to={recipient}", "{message_id}", "{other}", "$(id)")
+    (outcome,) = uvloop.run(carried(opener, consignment("`id`&{reverse_path}@in.test")))
+    said = "<-f> <eve@out.test> <to=`id`&{reverse_path}@in.test> <B0000000007> <{other}> <$(id)>"
     assert outcome == Delivered(by=f"{program}: {said}")
 
 

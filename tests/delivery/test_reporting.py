@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from genkan.delivery.outcome import Deferred
 from genkan.message.envelope import Recipient
 from genkan.smtp.address import Mailbox
+from genkan.spool.queue import Leased
+from genkan.spool.recording import PutBack
 from tests.support.next_hop import CLOSE, FULL, NextHop, next_hop
 from tests.support.office import Office, office_in
 from tests.support.spools import ANN, BOB
@@ -110,12 +113,12 @@ def test_a_refused_recipient_comes_back_with_the_words_of_the_next_hop(tmp_path:
 
 
 def test_two_refused_recipients_of_a_message_are_told_of_in_one_report(tmp_path: Path) -> None:
-    with post_in(tmp_path, {"RCPT dan@example.net": GONE, "RCPT eve@example.net": "552 5.2.2 full"}) as post:
+    with post_in(tmp_path, {"RCPT dan@example.net": GONE, "RCPT eve@example.net": "554 5.7.1 go away"}) as post:
         post.send(DAN, outside("eve"), outside("fay"))
         (report,) = post.reports()
         assert [taken.recipients for taken in post.hop.taken] == [["fay@example.net"]]
     told = [(group["Final-Recipient"], group["Status"]) for group in groups(report)]
-    assert told == [("rfc822;dan@example.net", "5.1.1"), ("rfc822;eve@example.net", "5.2.2")]
+    assert told == [("rfc822;dan@example.net", "5.1.1"), ("rfc822;eve@example.net", "5.7.1")]
 
 
 def test_a_content_that_is_refused_comes_back_once_for_all(tmp_path: Path) -> None:
@@ -157,13 +160,22 @@ def test_a_bounce_to_the_alias_of_an_account_arrives(tmp_path: Path) -> None:
         assert str(report["To"]) == "Sales@in.test"
 
 
+def test_a_reverse_path_of_the_recipients_own_is_told_instead_of_the_messages(tmp_path: Path) -> None:
+    with post_in(tmp_path, {"RCPT": GONE}) as post:
+        post.send(outside("dan", reverse_path=BOB.mailbox), outside("eve"))
+        told = [(str(report["To"]), len(groups(report))) for report in (*post.reports("bob"), *post.reports())]
+    assert told == [("bob@in.test", 1), ("ann@in.test", 1)]
+
+
 def test_a_bounce_of_mail_that_requires_tls_requires_it_as_well(tmp_path: Path) -> None:
     with post_in(tmp_path) as post:  # the next hop has no TLS
         post.send(DAN, reverse_path=Mailbox("nobody", "example.net"), requiretls=True)
-        post.office.until_logged("failed", 2)
-        post.office.opened.settle()
-        (kept,) = post.office.queued().values()
-        assert (kept.mailbox, kept.held) == ("nobody@example.net", "undeliverable")
+        post.wait(1)
+        post.office.advance(timedelta(days=5))
+        post.wait(2)
+        (bounce,) = post.office.queued().values()
+        assert bounce.mailbox == "nobody@example.net"
+        assert bounce.last_outcome.endswith("offers no STARTTLS (the message requires TLS)")
         assert post.hop.taken == []
 
 
@@ -263,6 +275,15 @@ def test_mail_that_waits_for_hours_is_told_of_once_and_given_up_after_days(tmp_p
     assert (group["Action"], group["Status"], group["Diagnostic-Code"]) == ("failed", "4.4.7", f"smtp; {LATER}")
 
 
+def test_no_next_hop_puts_off_an_attempt_beyond_the_end_of_the_days(tmp_path: Path) -> None:
+    with office_in(tmp_path, start=False) as office:
+        leased = Leased(office.envelope(1, DAN), len(CONTENT), 0, DAN, 1)
+        later = Deferred("later", retry_at=office.clock.now() + timedelta(days=30))
+        ((entry,), _, _) = office.dispatcher._reporter.settle([(leased, later)])
+        assert isinstance(entry, PutBack)
+        assert entry.due_at == office.clock.now() + timedelta(days=5)
+
+
 def test_no_warning_is_written_where_none_is_set(tmp_path: Path) -> None:
     with post_in(tmp_path, {"RCPT": [LATER, LATER, "250 fine"]}, settings='delivery.warn = "0s"\n') as post:
         post.send(DAN)
@@ -341,9 +362,9 @@ def test_a_message_that_cannot_be_read_any_more_is_reported_without_it(tmp_path:
     with post_in(tmp_path, {"RCPT": LATER}) as post:
         post.send(DAN, content=CONTENT + b"x" * 1000)
         post.wait(1)
-        for path in (tmp_path / "spool" / "1").glob("*.seg*"):
-            path.unlink()
+        (segment,) = (post.office.opened.spool.folder / "segments").iterdir()
+        segment.unlink()
         post.office.advance(timedelta(days=5))
         (report,) = post.reports()
     assert groups(report)[0]["Action"] == "failed"
-    assert returned(report) == ("text/rfc822-headers", b"")
+    assert returned(report) == ("text/rfc822-headers", b"\n")

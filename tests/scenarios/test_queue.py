@@ -61,6 +61,18 @@ def test_a_corrected_route_frees_mail_at_the_next_attempt(make_site: MakeSite) -
         until_queue_is_empty(site.config)
 
 
+def test_a_hop_that_rests_is_tried_at_once_when_the_operator_says_so(make_site: MakeSite) -> None:
+    site = make_site(RELAYING)
+    place = dead(site)
+    site.start()
+    send(site, "dan@example.org")
+    site.until_logged("next hop rests", 1)
+    with next_hop(address=("127.0.0.1", int(place.rpartition(":")[2]))) as hop:
+        run(site, "queue", "retry", "--all")
+        hop.until_taken(1)
+        until_queue_is_empty(site.config)
+
+
 def test_mail_is_held_and_released_and_sent_another_way(make_site: MakeSite) -> None:
     site = make_site(RELAYING)
     dead(site)

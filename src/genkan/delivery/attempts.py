@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from genkan.delivery.hop import Hops
     from genkan.delivery.outcome import Outcome
     from genkan.delivery.route import Route, Router
+    from genkan.directory.accounts import Account
+    from genkan.directory.auto_replies import AutoReply
     from genkan.maillog import MailLog
     from genkan.smtp.address import Mailbox
     from genkan.spool.post import Post
@@ -54,6 +56,7 @@ class Attempts:
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaited: dict[Place, asyncio.Future[Outcome]] = {}
+        self._stopping = False
         self.attempted: Attempted | None = None
 
     def begin(self, leased: Sequence[Leased]) -> None:
@@ -92,6 +95,10 @@ class Attempts:
         if outcomes and self.attempted is not None:
             self.attempted(outcomes)
 
+    def wake(self) -> None:
+        """Let resting hops be tried at once."""
+        self._hops.wake()
+
     def waiting(self) -> list[Place]:
         """Those that are not begun: they can still be recalled."""
         leased = (*self._batches.waiting(), *self._hops.waiting())
@@ -99,15 +106,25 @@ class Attempts:
 
     def recall(self, places: AbstractSet[Place]) -> list[Leased]:
         """Do not begin these; those of them that will indeed not be."""
+        places = {place for place in places if place not in self._awaited}  # which may have begun since somebody asked
         return [*self._batches.recall(places), *self._hops.recall(places)]
 
     async def stop(self, patience: float) -> None:
-        """Begin nothing more; what is under way has so many seconds to end."""
+        """Begin nothing more. What is under way has so many seconds to end, and what comes of it as many again."""
+        self._stopping = True
         await self._hops.stop(patience)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._batches.stop()
+        for future in self._awaited.values():  # of what was not begun
+            future.cancel()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=patience)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def close(self) -> None:
+        """End the threads, when everything that was told is recorded."""
+        self._batches.close()
 
     def _route(self, leased: Leased) -> Route:
         try:
@@ -142,10 +159,9 @@ class Attempts:
 
     async def _to_account(self, leased: Leased, route: AccountRoute) -> Outcome:
         """Forward, deliver, answer: what comes of it is recorded together, once the account's own end has the message."""
-        header = await self._errands.header(leased)
         posts: tuple[Post, ...] = ()
         if route.forward is not None:
-            forwarded = self._errands.forward(leased, route.account, route.forward, header)
+            forwarded = await self._errands.forward(leased, route.account, route.forward)
             if isinstance(forwarded, Failed) or (forwarded is not None and not route.forward.keep):
                 return forwarded
             posts = () if forwarded is None else forwarded.posts
@@ -153,13 +169,24 @@ class Attempts:
         if not isinstance(outcome, Delivered):
             return outcome
         if route.reply is not None:
-            reply = await self._errands.reply(leased, route.account, route.reply, header)
-            posts = posts if reply is None else (*posts, reply)
+            posts += await self._answer(leased, route.account, route.reply)
         return replace(outcome, posts=posts)
+
+    async def _answer(self, leased: Leased, account: Account, reply: AutoReply) -> tuple[Post, ...]:
+        """What the account answers. It has its mail: when that cannot be answered, it must not get it once more."""
+        try:
+            post = await self._errands.reply(leased, account, reply)
+        except Exception as error:  # noqa: BLE001
+            self._log.failure(leased.envelope.message_id, error)
+            return ()
+        return () if post is None else (post,)
 
     def _end(self, leased: Leased, end: LocalRoute | HopRoute) -> asyncio.Future[Outcome]:
         """The outcome of an attempt at an account's own end, when it is known."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if self._stopping:
+            future.cancel()
+            return future
         self._awaited[place_of(leased)] = future
         if isinstance(end, LocalRoute):
             self._batches.put(leased, end)
@@ -189,6 +216,8 @@ class Attempts:
 
     def _send(self, outward: list[tuple[Leased, HopRoute]]) -> None:
         """Put on the way what goes to next hops: recipients of one message together, as far as the hop wants it."""
+        if self._stopping:
+            return
         parcels: dict[tuple[object, ...], list[tuple[Leased, HopRoute]]] = {}
         for leased, route in outward:
             recipient = leased.recipient

@@ -75,9 +75,15 @@ class Batches:
 
     def recall(self, places: AbstractSet[tuple[str, int]]) -> list[Leased]:
         """Forget these, by message id and number; those that were not begun, and will not be."""
-        recalled = [one for one in self._ready if (one[0].envelope.message_id, one[0].number) in places]
-        self._ready = deque(one for one in self._ready if one not in recalled)
-        return [leased for leased, _ in recalled]
+        recalled: list[Leased] = []
+        staying: deque[Routed] = deque()
+        for leased, route in self._ready:
+            if (leased.envelope.message_id, leased.number) in places:
+                recalled.append(leased)
+            else:
+                staying.append((leased, route))
+        self._ready = staying
+        return recalled
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that blocks in one of the threads."""
@@ -102,11 +108,14 @@ class Batches:
         return bytes(start[:most])
 
     async def stop(self) -> None:
-        """Begin nothing more, wait for what is under way, end the threads."""
+        """Begin no more deliveries, and wait for those under way."""
         self._stopping = True
         if self._running:
             self._idle = self._loop.create_future()
             await self._idle
+
+    def close(self) -> None:
+        """End the threads; `run` may be asked for nothing afterwards."""
         self._threads.shutdown()
 
     def _pump(self) -> None:

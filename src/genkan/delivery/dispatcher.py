@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from genkan.delivery.attempts import place_of
+from genkan.delivery.reporting import UNDELIVERABLE
 from genkan.message.message_id import format_message_id, message_number
 from genkan.spool.queue import Lease, Leased
-from genkan.spool.recording import PutBack, Recall, Record
+from genkan.spool.recording import KeptBack, PutBack, Recall, Record
 from genkan.spool.settling import Settle
 from genkan.storage.engine import StorageError
 
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 MOST_HELD: Final = 2000  # leased recipients in memory
 _BATCH: Final = 64  # recipients whose attempts begin together
+_MOST_TOGETHER: Final = 200  # in one turn of the event loop; they take some 20 ms
 _RECORD_AGAIN: Final = 2.0  # seconds, when the disk is full
+_TRY_AGAIN: Final = timedelta(minutes=10)  # after what should not happen
 _LOOK_AGAIN: Final = 30.0  # seconds between two looks at the queue when nothing calls for one
 
 
@@ -55,6 +59,7 @@ class Dispatcher:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ready: deque[Leased] = deque()
+        self._outcomes: deque[tuple[Leased, Outcome]] = deque()
         self._held = 0
         self._recording = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +90,10 @@ class Dispatcher:
             if timer is not None:
                 timer.cancel()
         await self._attempts.stop(patience)
+        while self._outcomes:
+            self._conclude_some()
         await asyncio.gather(*self._tasks)
+        self._attempts.close()
         if self._recording or self._looking:
             self._idle = self._loop.create_future()
             await self._idle
@@ -128,6 +136,8 @@ class Dispatcher:
         self._watch_timer = self._loop.call_later(self._changes.interval, self._watch)
         with suppress(StorageError):
             if self._changes.were_made():
+                if self._changes.are_an_operators:
+                    self._attempts.wake()
                 self._recall()
                 self._look()
 
@@ -238,23 +248,84 @@ class Dispatcher:
         self._pump_planned = False
         if self._stopping:
             return
-        while self._ready:
-            self._attempts.begin([self._ready.popleft() for _ in range(min(_BATCH, len(self._ready)))])
+        if self._ready:
+            self._attempts.begin(self._next_batch())
+        if self._ready:  # in its turn: the event loop has others to look after
+            self._plan_pump()
+
+    def _next_batch(self) -> list[Leased]:
+        """Those whose attempts begin together; few messages are divided, since their recipients may travel together."""
+        batch = [self._ready.popleft() for _ in range(min(_BATCH, len(self._ready)))]
+        message_id = batch[-1].envelope.message_id
+        while self._ready and len(batch) < _MOST_TOGETHER and self._ready[0].envelope.message_id == message_id:
+            batch.append(self._ready.popleft())
+        return batch
 
     def _attempted(self, outcomes: list[tuple[Leased, Outcome]]) -> None:
-        """Attempts have ended: record it, with the mail that senders or others are owed."""
-        entries, consequences, reports = self._reporter.settle(outcomes)
-        if not reports:
-            self._record(entries, consequences)
-            return
-        task = self._loop.create_task(self._report(entries, consequences, reports))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Attempts have ended; a next hop that is dead ends very many at once, and they are concluded in turns."""
+        if not self._outcomes:
+            self._loop.call_soon(self._conclude_some)
+        self._outcomes.extend(outcomes)
 
-    async def _report(
-        self, entries: Sequence[Entry], consequences: Sequence[Consequence], reports: list[Report]
-    ) -> None:
-        self._record(entries, [*consequences, *await self._reporter.write(reports)])
+    def _conclude_some(self) -> None:
+        if not self._outcomes:
+            return
+        self._conclude([self._outcomes.popleft() for _ in range(min(_MOST_TOGETHER, len(self._outcomes)))])
+        if self._outcomes:
+            self._loop.call_soon(self._conclude_some)
+
+    def _conclude(self, outcomes: list[tuple[Leased, Outcome]]) -> None:
+        """Record outcomes, with the mail that senders or others are owed."""
+        try:
+            entries, consequences, reports = self._reporter.settle(outcomes)
+        except Exception as error:  # noqa: BLE001
+            self._conclude_alone(outcomes, error)
+            return
+        told = {_row_of(one.leased) for one in reports}
+        if len(told) < len(entries):
+            self._record(
+                [entry for entry in entries if (entry.message, entry.number) not in told],
+                [consequence for consequence in consequences if told.isdisjoint(consequence.of)],
+            )
+        if reports:
+            task = self._loop.create_task(
+                self._report(
+                    [entry for entry in entries if (entry.message, entry.number) in told],
+                    [consequence for consequence in consequences if not told.isdisjoint(consequence.of)],
+                    reports,
+                )
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _conclude_alone(self, outcomes: list[tuple[Leased, Outcome]], error: Exception) -> None:
+        """Concluding these has failed: each by itself, and the one that it fails for is tried again."""
+        if len(outcomes) > 1:
+            for one in outcomes:
+                self._conclude([one])
+            return
+        leased = outcomes[0][0]
+        message_id, later = leased.envelope.message_id, self._clock.now() + _TRY_AGAIN
+        self._log.failure(message_id, error)
+        self._record([PutBack(message_number(message_id), leased.number, later, f"internal error: {error!r}")], [])
+
+    async def _report(self, entries: list[Entry], consequences: list[Consequence], reports: list[Report]) -> None:
+        """Write what senders are told. Until then the outcomes wait, or else nobody might be told of them."""
+        while True:
+            try:
+                made = await self._reporter.write(reports)
+            except StorageError as error:
+                self._log.server("reports cannot be written, trying again", error=str(error))
+            except Exception as error:  # noqa: BLE001
+                self._log.failure(reports[0].leased.envelope.message_id, error)
+                self._record(_kept_back(entries, reports, f"the sender cannot be told: {error!r}"), consequences)
+                return
+            else:
+                self._record(entries, [*consequences, *made])
+                return
+            if self._stopping:
+                return
+            await asyncio.sleep(_RECORD_AGAIN)
 
     def _record(self, entries: Sequence[Entry], consequences: Sequence[Consequence]) -> None:
         self._recording += 1
@@ -288,3 +359,17 @@ class Dispatcher:
         """Let `stop` go on when nothing is under way any more."""
         if not self._recording and not self._looking and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
+
+
+def _row_of(leased: Leased) -> tuple[int, int]:
+    """The message and the number by which the spool knows a recipient."""
+    return message_number(leased.envelope.message_id), leased.number
+
+
+def _kept_back(entries: list[Entry], reports: list[Report], reason: str) -> list[Entry]:
+    """The same outcomes, but for failures that nobody can be told of: the operator has to know of those."""
+    failed = {_row_of(one.leased) for one in reports if one.action == "failed"}
+    return [
+        KeptBack(one.message, one.number, UNDELIVERABLE, reason) if (one.message, one.number) in failed else one
+        for one in entries
+    ]

@@ -10,10 +10,12 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from genkan.delivery.forwarding import MOST_HEADER as FORWARD_HEADER
 from genkan.delivery.forwarding import ForwardContext, forward
 from genkan.delivery.list_copy import ListContext, expand_list
 from genkan.delivery.list_roles import BODY, handle_role
 from genkan.delivery.outcome import Failed
+from genkan.delivery.replying import MOST_HEADER as REPLY_HEADER
 from genkan.delivery.replying import ReplyContext, automatic_reply
 from genkan.directory.directory import Directory
 from genkan.message.message_id import format_message_id
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from genkan.spool.post import Post
     from genkan.spool.queue import Leased
 
-_MOST_HEADER: Final = 1024 * 1024  # octets of a header section that is read whole
+_MOST_HEADER: Final = 256 * 1024  # octets of a header section that is read whole
 _TOO_LONG: Final = "5.6.0"
 
 
@@ -52,56 +54,63 @@ class Errands:
 
     def __init__(
         self,
-        directory: Directory,
         settings: ErrandSettings,
         batches: Batches,
         next_id: Callable[[], str],
         clock: Clock,
     ) -> None:
-        """`directory` and `next_id` are for the event loop, `batches` has the threads and reads the spool."""
-        self._directory = directory
+        """`next_id` is for the event loop, `batches` has the threads and reads the spool."""
         self._settings = settings
         self._batches = batches
         self._next_id = next_id
         self._clock = clock
         self._local = threading.local()
 
-    async def header(self, leased: Leased) -> bytes:
-        """The header section of a message, without the blank line behind it. Raises `OSError`."""
-        return (await self._start(leased, _MOST_HEADER))[0]
-
-    def forward(self, leased: Leased, account: Account, wanted: Forward, header: bytes) -> Expanded | Failed | None:
+    async def forward(self, leased: Leased, account: Account, wanted: Forward) -> Expanded | Failed | None:
         """See `forwarding.forward`."""
-        context = ForwardContext(self._directory, self._settings.hops, self._clock.now(), self._next_id)
-        return forward(leased, account, wanted, header, context)
+        message_id = self._next_id()
+        return await self._batches.run(lambda: self._forward(leased, account, wanted, message_id))
 
-    async def reply(self, leased: Leased, account: Account, reply: AutoReply, header: bytes) -> Post | None:
+    async def reply(self, leased: Leased, account: Account, reply: AutoReply) -> Post | None:
         """See `replying.automatic_reply`."""
-        return await self._batches.run(
-            lambda: automatic_reply(leased, account, reply, header, self._reply_context(self._own_directory()))
-        )
+        return await self._batches.run(lambda: self._reply(leased, account, reply))
 
     async def expand(self, leased: Leased, mailing_list: MailingList) -> Outcome:
         """See `list_copy.expand_list`."""
-        header, rest = await self._start(leased, _MOST_HEADER)
-        if not rest and len(header) >= _MOST_HEADER:
-            return Failed(f"{mailing_list.address} takes no header section of more than 1 MiB", status=_TOO_LONG)
-        return await self._batches.run(lambda: expand_list(leased, mailing_list, header, self._list_context()))
+        return await self._batches.run(lambda: self._expand(leased, mailing_list))
 
     async def act(self, leased: Leased, role: ListRole) -> Outcome:
         """See `list_roles.handle_role`."""
-        header, body = await self._start(leased, _MOST_HEADER + BODY)
-        return await self._batches.run(lambda: handle_role(leased, role, header, body[:BODY], self._list_context()))
+        return await self._batches.run(lambda: self._act(leased, role))
 
-    async def _start(self, leased: Leased, most: int) -> tuple[bytes, bytes]:
-        """The header section and the first octets of the body. Raises `OSError`."""
-        start = await self._batches.run(lambda: self._batches.read_start(leased, most))
+    # In a thread, each in one go: what waits for a thread has read nothing yet, and so needs no room.
+
+    def _forward(self, leased: Leased, account: Account, wanted: Forward, message_id: str) -> Expanded | Failed | None:
+        header, _ = self._start(leased, FORWARD_HEADER)
+        context = ForwardContext(self._own_directory(), self._settings.hops, self._clock.now(), lambda: message_id)
+        return forward(leased, account, wanted, header, context)
+
+    def _reply(self, leased: Leased, account: Account, reply: AutoReply) -> Post | None:
+        header, _ = self._start(leased, REPLY_HEADER)
+        return automatic_reply(leased, account, reply, header, self._reply_context(self._own_directory()))
+
+    def _expand(self, leased: Leased, mailing_list: MailingList) -> Outcome:
+        header, rest = self._start(leased, _MOST_HEADER)
+        if not rest and len(header) >= _MOST_HEADER:
+            return Failed(f"{mailing_list.address} takes no header section of more than 256 KiB", status=_TOO_LONG)
+        return expand_list(leased, mailing_list, header, self._list_context())
+
+    def _act(self, leased: Leased, role: ListRole) -> Outcome:
+        header, body = self._start(leased, _MOST_HEADER + BODY)
+        return handle_role(leased, role, header, body[:BODY], self._list_context())
+
+    def _start(self, leased: Leased, most: int) -> tuple[bytes, bytes]:
+        """The header section, without the blank line behind it, and the first octets of the body. Raises `OSError`."""
+        start = self._batches.read_start(leased, most)
         if start.startswith(b"\r\n"):
             return b"", start[2:]
         header, blank, body = start.partition(b"\r\n\r\n")
         return (header + b"\r\n", body) if blank else (start, b"")
-
-    # In a thread.
 
     def _own_directory(self) -> Directory:
         directory: Directory | None = getattr(self._local, "directory", None)

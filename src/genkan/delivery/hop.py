@@ -149,6 +149,10 @@ class HopQueue:
         """Whether it is to be remembered how often it could not be reached."""
         return bool(self._failures) and self._clock.now() < self._resting_until + LONGEST_REST
 
+    def wake(self) -> None:
+        """Rest no more: the operator has changed something, and wants to see it tried."""
+        self._resting_until = min(self._resting_until, self._clock.now())
+
     def waiting(self) -> list[Leased]:
         """Those not begun yet."""
         return [leased for waiting in self._waiting for leased in waiting.consignment.leased]
@@ -374,6 +378,11 @@ class Hops:
             self._queues[way.name] = queue
         queue.opener, queue.connections = way.opener, way.connections
         queue.put(consignment)
+
+    def wake(self) -> None:
+        """See `HopQueue.wake`; all of them."""
+        for queue in self._queues.values():
+            queue.wake()
 
     def waiting(self) -> list[Leased]:
         """Those not begun yet, of all hops."""

@@ -30,7 +30,9 @@ MOST_WORDS: Final = 1000  # characters of a program's output in a reason
 
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_OUTPUT: Final = 8 * MOST_WORDS  # octets of it that are kept
-_PLACEHOLDER: Final = re.compile(r"\{(recipient|original_recipient|sender|message_id|client_address)\}")
+_PLACEHOLDER: Final = re.compile(r"\{(recipient|original_recipient|reverse_path|message_id|client_address)\}")
+
+_VARIABLES: Final = {"reverse_path": "SENDER"}  # as programs that are started by mail servers know it
 
 _TEMPORARY: Final = "4.3.0"
 _NOT_SET_UP: Final = "4.3.5"  # RFC 3463: system incorrectly configured
@@ -137,7 +139,7 @@ class PipeCarrier:
         return Failed(reason, code) if code.startswith("5") else Deferred(reason, status=code)
 
     def _environment(self, values: dict[str, str]) -> dict[str, str]:
-        own = {name.upper(): value for name, value in values.items()}
+        own = {_VARIABLES.get(name, name.upper()): value for name, value in values.items()}
         return own | {"PATH": _PATH, "HOME": str(self._folder), "LANG": "C.UTF-8"}
 
 
@@ -145,7 +147,7 @@ def _values(consignment: Consignment, leased: Leased) -> dict[str, str]:
     """What the program is told, by name: in lower case as placeholders, in upper case as environment."""
     envelope, reverse_path = consignment.envelope, consignment.reverse_path
     return {
-        "sender": "" if reverse_path is None else str(reverse_path),
+        "reverse_path": "" if reverse_path is None else str(reverse_path),
         "recipient": str(leased.recipient.mailbox),
         "original_recipient": str(leased.recipient.forward_path),
         "message_id": envelope.message_id,

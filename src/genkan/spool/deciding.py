@@ -51,6 +51,11 @@ class Changes(Protocol):
         """Seconds between two questions."""
         ...
 
+    @property
+    def are_an_operators(self) -> bool:
+        """Whether what is told of are an operator's commands, and not also the mail that comes in."""
+        ...
+
     def were_made(self) -> bool:
         """Whether something was changed since the last call. Raises `StorageError`."""
         ...
@@ -64,6 +69,7 @@ class OutsideChanges:
     """Tells the process that accepts into a spool whether operators have changed it; some 10 microseconds a question."""
 
     interval = 1.0
+    are_an_operators = True
 
     def __init__(self, folder: Path) -> None:
         """Belongs to the thread that made it. Raises `StorageError`."""
@@ -90,6 +96,7 @@ class AllChanges:
     """Tells a process that does not accept into a spool of everything that is committed there, mail accepted included."""
 
     interval = 0.05
+    are_an_operators = False
 
     def __init__(self, folder: Path) -> None:
         """Belongs to the thread that made it. Raises `StorageError`."""
