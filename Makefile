@@ -14,7 +14,7 @@ check: .venv/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_layers.py tests/test_docs.py
+	$(BIN)/python -m pytest -n 2 tests/test_layers.py tests/test_docs.py
 
 bench: .venv/development
 	$(BIN)/python bench/bench.py $(ARGS)
