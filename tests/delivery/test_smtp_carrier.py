@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genkan.delivery.outcome import Deferred, Delivered, Failed
+from genkan.delivery.smtp_carrier import Patience
 from tests.delivery.consignments import CONTENT, FIELDS, consignment, unreadable
 from tests.delivery.dialogues import (
     ALL_SETS,
@@ -26,6 +27,7 @@ from tests.delivery.dialogues import (
     sent_by,
 )
 from tests.delivery.relaying import SERVER, carried, no_socket_left, opened, plan_to, run
+from tests.delivery.worlds import smtp_world
 from tests.support.next_hop import FULL, lmtp_hop, next_hop
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def test_large_content_arrives_with_little_of_it_in_memory(extensions: tuple[str
             most = max(most, carriers[0]._connection._transport.get_write_buffer_size())
 
     async def send() -> None:
-        carrier = await opened(plan_to(hop))
+        carrier = await opened(plan_to(hop), smtp_world(patience=Patience(30, 30)))
         carriers.append(carrier)
         mail = replace(consignment(), content=blocks, size=5 * 1024 * 1024)
         assert await carrier.carry(mail) == [TAKEN]
