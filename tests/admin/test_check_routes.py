@@ -24,6 +24,8 @@ SCRAM_ONLY = "AUTH is wanted but TLS is not, and without TLS no password is told
 def directory(installation: Installation) -> Iterator[Directory]:
     with Directory.open(installation.config.storage_folder) as opened:
         opened.accounts.add(Mailbox("ann", "in.test"), "Ann Example")
+        opened.lists.add(Mailbox("dev", "in.test"))
+        opened.lists.add_owner(Mailbox("dev", "in.test"), Mailbox("ann", "in.test"))
         yield opened
 
 
@@ -43,7 +45,7 @@ def of_route(installation: Installation, directory: Directory, pattern: str, des
     ("pattern", "destination"),
     [
         ("ann@in.test", "maildir"),
-        ("in.test", "lmtp:unix:/run/lmtp"),
+        ("in.test", "lmtp:127.0.0.1:24"),
         ("in.test", "pipe:/bin/sh {recipient}"),
         ("in.test", "python:email.message:Message"),
         ("*", "smtp:smart.test"),
@@ -62,9 +64,12 @@ def test_nothing_is_said_of_a_route_that_can_work(
     [
         ("bob@in.test", "mx", "warning: no account has this address, so no mail takes the route"),
         ("ann+x@in.test", "mx", "warning: its mail goes by the routes of ann@in.test"),
+        ("dev@in.test", "mx", "warning: mail of lists takes no route"),
+        ("dev-owner@in.test", "mx", "warning: mail of lists takes no route"),
         ("out.test", "maildir", "warning: out.test is not local, and only accounts here have a Maildir"),
         ("out.test", "lmtp:127.0.0.1:24", "note: out.test is not local: only who may relay can write there"),
         ("dan@out.test", "https://in.test/", "note: out.test is not local: only who may relay can write there"),
+        ("in.test", "lmtp:unix:/etc/passwd", "warning: there is no socket /etc/passwd now"),
         ("in.test", "pipe:/etc/passwd", "warning: /etc/passwd is no program that can be started here"),
         ("in.test", "pipe:/bin", "warning: /bin is no program that can be started here"),
         ("in.test", "python:email.nowhere:f", "warning: there is no module email.nowhere"),

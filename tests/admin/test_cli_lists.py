@@ -169,6 +169,10 @@ def test_a_list_has_settings_that_are_changed_one_by_one(installation: Installat
     assert installation.json("list", "set", "dev@in.test", "--subject-tag", "")["subject_tag"] == ""
 
 
+def test_a_change_of_a_list_that_names_no_setting_is_a_wrong_command_line(staffed: Installation) -> None:
+    assert staffed.misuse("list", "set", "staff@in.test").startswith("Error: nothing to change: give --posting, ")
+
+
 def test_require_auth_is_posting_authenticated(installation: Installation) -> None:
     installation.text("list", "add", "dev@in.test")
     assert installation.json("list", "set", "dev@in.test", "--require-auth")["posting"] == "authenticated"
@@ -184,7 +188,7 @@ def test_a_suspended_member_is_shown_and_resumed(staffed: Installation) -> None:
         assert member is not None
         assert lists.roll.bounced(member, date(2026, 11, 23), 1)
     shown = staffed.text("list", "show", "staff@in.test").splitlines()[4]
-    assert shown == "members        carol@example.net (suspended, 1 bounces, last on 2026-11-23)"
+    assert shown == "members        carol@example.net (suspended, 1 bounce, last on 2026-11-23)"
     assert staffed.text("list", "list").splitlines()[2].split()[:3] == ["staff@in.test", "4", "1"]
     assert staffed.text("list", "member", "resume", "staff@in.test", "carol@example.net") == (
         "resumed carol@example.net\n"

@@ -158,6 +158,17 @@ def test_mail_is_rerouted_to_a_destination_and_back(queued: Installation) -> Non
     assert queued.json("queue", "list", "B0000000002")[0]["recipients"][0]["route"] == ""
 
 
+def test_a_destination_that_is_not_there_is_named(queued: Installation) -> None:
+    assert queued.text("queue", "reroute", "B0000000002", "--to", "pipe:/nowhere") == (
+        "rerouted: 1 recipient of 1 message\n"
+        "warning: destination: /nowhere is no program that can be started here; "
+        "install it, correct its mode, or correct the route\n"
+    )
+    done = queued.json("queue", "reroute", "B0000000002", "--to", "python:nowhere:f")
+    assert [finding["sentence"] for finding in done["findings"]] == ["there is no module nowhere"]
+    assert queued.json("queue", "reroute", "B0000000002", "--to", "")["findings"] == []
+
+
 def test_a_destination_that_is_none_changes_nothing(queued: Installation) -> None:
     assert "nowhere" in queued.refusal("queue", "reroute", "--all", "--to", "nowhere:")
     assert audit(queued) == []

@@ -183,7 +183,7 @@ def test_what_cannot_be_set_for_a_next_hop_says_what_to_do(installation: Install
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        ([], "Error: nothing to change: give --tls, --source, --user, --password-stdin or --connections"),
+        ([], "Error: nothing to change: give --tls, --source, --user, --password-stdin, --no-auth or --connections"),
         (["--tls", "always"], "Error: Invalid value for '--tls': 'always' is not one of"),
         (["--connections", "-1"], "Error: Invalid value for '--connections': -1 is not in the range"),
         (["--user", "ann", "--no-auth"], "Error: --user gives a name for AUTH and --no-auth takes it away"),

@@ -18,5 +18,9 @@ def test_an_option_with_a_value_names_it_and_a_needed_one_says_so() -> None:
     assert "| `--domain DOMAIN` | The first domain to receive mail for. Must be given. |" in render()
 
 
+def test_an_option_that_has_an_opposite_names_both() -> None:
+    assert "\n| `--keep, --no-keep` | Whether a copy stays in the mailbox; at first it does. |\n" in render()
+
+
 def test_a_group_has_a_heading_and_its_commands_lie_below() -> None:
     assert "\n## genkan alias\n\nAddresses that stand for others.\n\n### genkan alias add\n" in render()

@@ -93,7 +93,7 @@ class TestReceiver:
         (path,) = tmp_path.iterdir()
         assert (path.name, path.read_bytes()) == ("B0000000007.eml", FIELDS + CONTENT * 50_000)
 
-    @pytest.mark.parametrize(("secret", "age"), [("wrong", 0), (SECRET, 301)])
+    @pytest.mark.parametrize(("secret", "age"), [("wrong", 0), ("", 0), (SECRET, 301)])
     def test_it_does_not_take_what_is_not_ours_or_old(
         self, names: dict[str, Any], tmp_path: Path, secret: str, age: float
     ) -> None:
@@ -104,10 +104,7 @@ class TestReceiver:
 
     @pytest.mark.parametrize("signature", ["", "x", "t=,v1=", "t=x,v1=x", "v1=,t=5"])
     def test_it_knows_a_signature_that_is_none(self, names: dict[str, Any], signature: str) -> None:
-        try:
-            assert names["is_ours"](SECRET, signature, "B1", b"{}", hashlib.sha256().hexdigest(), 0.0) is False
-        except ValueError:
-            assert "," not in signature  # which a server answers with 500
+        assert names["is_ours"](SECRET, signature, "B1", b"{}", hashlib.sha256().hexdigest(), 0.0) is False
 
 
 class TestFunction:

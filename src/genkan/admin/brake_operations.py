@@ -40,7 +40,7 @@ class BrakeOperations:
         self._directory = directory
         self._storage = config.storage_folder
         self._mode = config.brake.mode
-        self._queue = QueueOperations(directory, config.storage_folder)
+        self._queue = QueueOperations(directory, config)
         self._numbers = BrakeNumbers(
             "fixed" if self._mode == "fixed" else "learned", config.brake.minimum, config.brake.factor
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from genkan.admin.check_delivery import check_delivery
 from genkan.admin.check_machine import (
     SOON,
     check_certificate,
@@ -44,6 +45,7 @@ def findings_of(config: Config, now: datetime) -> list[Finding]:
         *check_certificate(config, now),
         *check_folders(config),
         *check_handoff(config),
+        *check_delivery(config),
         *check_scanner(config),
         *_check_storage(config, now),
         *_check_auth(config),

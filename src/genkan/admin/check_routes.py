@@ -14,8 +14,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from genkan.directory.destination import ByMx, Maildir, Pipe, PythonFunction, SmtpHop
-from genkan.directory.resolution import Local
+from genkan.directory.destination import ByMx, LmtpSocket, Maildir, Pipe, PythonFunction, SmtpHop
+from genkan.directory.resolution import ListRole, Local, MailingList
 from genkan.findings import Finding, note, warning
 from genkan.policy.rulebook import Rulebook
 from genkan.rules.effect import EffectAction
@@ -48,7 +48,7 @@ def route_findings(route: Route, directory: Directory, config: Config) -> Iterat
         yield from _local_findings(route, directory)
     else:
         yield from _foreign_findings(route, domain, may_relay=_may_relay(directory, config))
-    yield from _end_findings(route.origin, route.destination, config)
+    yield from end_findings(route.origin, route.destination, config)
 
 
 def hop_findings(hop: Hop, config: Config) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def hop_findings(hop: Hop, config: Config) -> Iterator[Finding]:
     if hop.username and (hop.tls or config.delivery.tls) == "none":
         sentence = "AUTH is wanted but TLS is not, and without TLS no password is told: only SCRAM-SHA-256 would work"
         yield warning(subject, sentence, f"run: genkan hop set {hop.name} --tls required")
-    if hop.source and not _is_own(hop.source):
+    if hop.source and not is_own(hop.source):
         sentence = f"{hop.source} is not an address of this machine, so nothing can be sent from it"
         yield warning(subject, sentence, "give the machine this address, or name another one with --source")
 
@@ -67,7 +67,9 @@ def _local_findings(route: Route, directory: Directory) -> Iterator[Finding]:
         return
     mailbox = parse_mailbox(route.pattern)
     found = directory.resolve(mailbox)
-    if not isinstance(found, Local):
+    if isinstance(found, MailingList | ListRole):
+        yield warning(route.origin, "mail of lists takes no route", "remove it, and add routes for the members")
+    elif not isinstance(found, Local):
         remedy = f"name the address of an account, or add it: genkan account add {route.pattern}"
         yield warning(route.origin, "no account has this address, so no mail takes the route", remedy)
     elif found.account.address.folded() != mailbox.folded():
@@ -97,8 +99,12 @@ def _may_relay(directory: Directory, config: Config) -> bool:
     return any(rule.action in _RELAYING for rule in rules)
 
 
-def _end_findings(subject: str, destination: Destination, config: Config) -> Iterator[Finding]:
+def end_findings(subject: str, destination: Destination, config: Config) -> Iterator[Finding]:
+    """What is missing on this machine where a destination ends."""
     match destination:
+        case LmtpSocket(path) if not Path(path).is_socket():
+            remedy = "start the server that makes it, or correct the route"
+            yield warning(subject, f"there is no socket {path} now", remedy)
         case Pipe(program) if not (Path(program).is_file() and os.access(program, os.X_OK)):
             sentence = f"{program} is no program that can be started here"
             yield warning(subject, sentence, "install it, correct its mode, or correct the route")
@@ -123,7 +129,8 @@ def _is_there(module: str, folders: Sequence[str]) -> bool:
     return True
 
 
-def _is_own(address: str) -> bool:
+def is_own(address: str) -> bool:
+    """Whether connections can come from this IP address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family)) as probe:
         try:

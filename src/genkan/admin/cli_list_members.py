@@ -88,5 +88,6 @@ def member_text(entry: MemberEntry) -> str:
     if entry.suspended:
         notes.append("suspended")
     if entry.bounces:
-        notes.append(f"{entry.bounces} bounces, last on {entry.last_bounce}")
+        bounces = "1 bounce" if entry.bounces == 1 else f"{entry.bounces} bounces"
+        notes.append(f"{bounces}, last on {entry.last_bounce}")
     return entry.member + (end if entry.end else "") + (f" ({', '.join(notes)})" if notes else "")

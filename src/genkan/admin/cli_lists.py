@@ -32,7 +32,7 @@ def with_settings(command: C) -> C:
     """Give a command one option for each setting of a list; those that are not given are `None`."""
     options = (
         click.option("--posting", type=click.Choice(get_args(Posting)), help="Who may write to it."),
-        click.option("--require-auth", is_flag=True, help="The same as --posting authenticated."),
+        click.option("--require-auth", is_flag=True, default=None, help="The same as --posting authenticated."),
         click.option(
             "--moderated/--unmoderated", default=None, help="What others than the owners write waits for an owner."
         ),
@@ -72,6 +72,8 @@ def list_add(invocation: Invocation, /, address: Mailbox, owners: tuple[Mailbox,
 @with_json
 def list_set(invocation: Invocation, /, address: Mailbox, **given: Any) -> Output:  # noqa: ANN401
     """Change how a mailing list behaves; what is not named stays as it is."""
+    if all(value is None for value in given.values()):
+        raise click.UsageError("nothing to change: give --posting, --moderated, --title or another option")
     lists = invocation.operations().lists
     entry = lists.set(address, _changed(lists.settings(address), given))
     return Output(entry, [f"changed {entry.address}"])

@@ -13,7 +13,7 @@ from genkan.admin.invocation import ADDRESS, DURATION, Invocation, pass_invocati
 from genkan.admin.output import Output, moment_text, plain, table, with_json
 from genkan.admin.queue_operations import QueueOperations, action_of, amounts, deletion, rerouting
 from genkan.smtp.address import AddressError, parse_mailbox
-from genkan.spool.changing import Hold, Release, Retry
+from genkan.spool.changing import Hold, Release, Reroute, Retry
 from genkan.spool.selection import NULL_PATH, Selection
 
 if TYPE_CHECKING:
@@ -197,8 +197,12 @@ def _changed(
     operations = _operations(invocation)
     act = operations.preview if dry_run else operations.change
     changed = act(selection, change, invocation.now())
-    value = {"action": action_of(change), "dry_run": dry_run} | plain(changed)
-    return Output(value, change_lines(changed, change, dry_run=dry_run), hint="nothing in the queue fits")
+    value: dict[str, object] = {"action": action_of(change), "dry_run": dry_run} | plain(changed)
+    lines = [*change_lines(changed, change, dry_run=dry_run)]
+    if isinstance(change, Reroute):
+        value["findings"] = findings = operations.findings(change)
+        lines += map(str, findings)
+    return Output(value, lines, hint="nothing in the queue fits")
 
 
 _DONE: Final = {

@@ -139,7 +139,9 @@ def _operations(invocation: Invocation) -> RouteOperations:
 
 def _fields(words: _Words) -> HopFields:
     if all(word is None for word in words.values()):
-        raise click.UsageError("nothing to change: give --tls, --source, --user, --password-stdin or --connections")
+        raise click.UsageError(
+            "nothing to change: give --tls, --source, --user, --password-stdin, --no-auth or --connections"
+        )
     fields = _credentials(words["username"], words["credentials"])
     if words["tls"] is not None:
         fields["tls"] = "" if words["tls"] == DEFAULT else words["tls"]

@@ -52,7 +52,7 @@ def _section(context: click.Context) -> Iterator[str]:
         yield f"{context.command.help}\n"
         yield from _below(context)
     else:
-        yield f"`{_usage(context)}`\n\n{context.command.help}\n"
+        yield f"`{_usage(context)}`\n\n{(context.command.help or '').rstrip()}\n"
         yield from _options(context)
 
 
@@ -72,7 +72,9 @@ def _options(context: click.Context) -> Iterator[str]:
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
     value = "" if option.is_flag else f" {option.make_metavar(context)}"
-    return f"`{', '.join(option.opts)}{value}`", (option.help or "") + (" Must be given." if option.required else "")
+    return f"`{', '.join((*option.opts, *option.secondary_opts))}{value}`", (option.help or "") + (
+        " Must be given." if option.required else ""
+    )
 
 
 if __name__ == "__main__":

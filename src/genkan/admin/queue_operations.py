@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, assert_never
 
+from genkan.admin.check_routes import end_findings
 from genkan.admin.operator import operator_name
 from genkan.directory import AuditEntry, Directory, NotFound
 from genkan.directory.destination import parse_destination
@@ -20,9 +21,9 @@ from genkan.spool.rows import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from genkan.config import Config
+    from genkan.findings import Finding
     from genkan.spool.reading import QueuedMessage
     from genkan.spool.selection import Selection, State
 
@@ -52,16 +53,17 @@ class Done(NamedTuple):
 class QueueOperations:
     """An operator's hand on the queue; open it, ask, close it. Safe beside a running server."""
 
-    def __init__(self, directory: Directory, storage: Path) -> None:
-        """Work with an open directory, which has the audit trail, and the storage folder that the spools lie in."""
+    def __init__(self, directory: Directory, config: Config) -> None:
+        """Work with an open directory, which has the audit trail, and the spools of the storage folder."""
         self._directory = directory
-        self._storage = storage
+        self._config = config
+        self._storage = config.storage_folder
 
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names; raises StorageError."""
         delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config.storage_folder)
+        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""
@@ -104,6 +106,12 @@ class QueueOperations:
             self._directory.audit.add_all(AuditEntry(now, actor, DELETED, one, detail) for one in message_ids)
 
         return carry_out(self._storage, selection, change, now, note)
+
+    def findings(self, change: Change) -> tuple[Finding, ...]:
+        """What is odd about a destination that mail is sent to, as of a route."""
+        if not isinstance(change, Reroute) or not change.destination:
+            return ()
+        return tuple(end_findings("destination", parse_destination(change.destination), self._config))
 
     def log(self) -> tuple[AuditEntry, ...]:
         """Who has changed the queue, oldest first."""
