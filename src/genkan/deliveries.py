@@ -23,8 +23,8 @@ from genkan.delivery.sts_fetch import PolicyFetcher
 from genkan.delivery.sts_store import DirectoryPolicies
 from genkan.delivery.ways import WayLimits, Ways
 from genkan.directory.brakes import BrakeNumbers
-from genkan.directory.directory import Directory
 from genkan.directory.rewritten_paths import SECRET as REWRITING_SECRET
+from genkan.opening import open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from genkan.config import Config
     from genkan.delivery.consignment import Consignment
     from genkan.delivery.outcome import Outcome
+    from genkan.directory.directory import Directory
     from genkan.dns.resolver import Resolver
     from genkan.maillog import MailLog
     from genkan.spool.queue import Leased, Queue
@@ -94,13 +95,8 @@ class Deliveries:
         batches = Batches(queue.folder, config.hostname, log, told)
         hops = Hops(HopLimits(settings.connections, settings.keep_open.total_seconds()), carried, log, clock)
         errands = Errands(
-            ErrandSettings(
-                config.storage_folder,
-                config.hostname,
-                config.directory.subaddress_delimiter,
-                config.lists.pages,
-                config.limits.hops,
-            ),
+            lambda: open_directory(config),
+            ErrandSettings(config.hostname, config.lists.pages, config.limits.hops),
             batches,
             self._next_id,
             clock,
@@ -128,7 +124,7 @@ def _smtp_world(config: Config, directory: Directory, resolver: Resolver, log: M
         resolver,
         PolicyFetcher(resolver, contexts("verified")),
         clock,
-        DirectoryPolicies(directory, config.storage_folder),
+        DirectoryPolicies(directory, lambda: open_directory(config)),
         lambda domain, reason: log.server("MTA-STS policy not fetched", domain=domain, reason=reason),
     )
     places = frozenset((listener.address.host, listener.address.port) for listener in config.listener)
@@ -154,10 +150,9 @@ def _path(config: Config, path: Path | None) -> Path | None:
 
 def _brake(config: Config, directory: Directory, next_id: Callable[[], str], log: MailLog, clock: Clock) -> Brake:
     settings = config.brake
-    delimiter = config.directory.subaddress_delimiter
     return Brake(
         directory,
-        lambda: Directory.open(config.storage_folder, subaddress_delimiter=delimiter),
+        lambda: open_directory(config),
         None if settings.mode == "off" else BrakeNumbers(settings.mode, settings.minimum, settings.factor),
         BrakeNotices(directory, config.hostname, next_id),
         log,

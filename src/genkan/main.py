@@ -19,12 +19,12 @@ import uvloop
 from genkan.clock import SystemClock
 from genkan.config import Config, ConfigError, load_config
 from genkan.delivery.client_tls import AuthorityError
-from genkan.directory.directory import Directory
 from genkan.listener.admission import Admission, LocalCount, RemoteCount, SessionLimits, Unlimited
 from genkan.listener.listener import bind
 from genkan.listener.supervisor import Supervisor, listeners_of
 from genkan.listener.tls import CertificateError
 from genkan.maillog import LogStream, MailLog
+from genkan.opening import open_directory
 from genkan.storage.engine import StorageError
 from genkan.storage.lock import DELIVERY_LOCK, LOCK_FILE, lock_folder
 from genkan.worker import ServerRole, Worker, open_certificates
@@ -48,7 +48,7 @@ def serve(config: Config, role: ServerRole = "all") -> int:
         locks = [lock_folder(config.storage_folder, name) for name in _LOCKS[role]]
         try:
             open_certificates(config)  # worth an error now, not one from each worker
-            Directory.open(config.storage_folder).close()  # made and migrated before the workers race for it
+            open_directory(config).close()  # made and migrated before the workers race for it
             return uvloop.run(_serve_alone(config, role) if config.workers == 1 else _supervise(config, role))
         finally:
             for lock in locks:

@@ -15,7 +15,6 @@ from genkan.config import Config, ConfigError, load_config
 from genkan.deliveries import Deliveries
 from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
-from genkan.directory.directory import Directory
 from genkan.dns.resolvers import Resolvers
 from genkan.findings import Level
 from genkan.listener.door import Door
@@ -28,6 +27,7 @@ from genkan.listener.tls import CertificateError, Certificates
 from genkan.listener.trials import Trials
 from genkan.maillog import LogStream, MailLog
 from genkan.message.notice import NoticeLinks
+from genkan.opening import open_directory
 from genkan.policy.chain import Chain
 from genkan.policy.outside import Outside
 from genkan.policy.replay import Replay
@@ -41,7 +41,7 @@ from genkan.rules.effect_findings import effect_findings
 from genkan.scanner.clamd import Scanner
 from genkan.session_settings import session_rules
 from genkan.smtp.reply import Wordbook
-from genkan.spool.deciding import AllChanges, OutsideChanges
+from genkan.spool.deciding import Changes
 from genkan.spool.foreign import ForeignSpool
 from genkan.spool.message_ids import MessageIds
 from genkan.spool.reading import spool_folders
@@ -115,9 +115,7 @@ class Worker:
         config, loop = self.config, asyncio.get_running_loop()
         self.loop = loop
         self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
-        self.directory = Directory.open(
-            config.storage_folder, subaddress_delimiter=config.directory.subaddress_delimiter
-        )
+        self.directory = open_directory(config)
         self.message_ids = MessageIds(self._take_block, loop)
         self.message_ids.prepare()
         self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock)
@@ -157,9 +155,8 @@ class Worker:
         address = config.admin.address
         if not config.lists.pages or address is None or self.number != 1 or self.role == "deliver":
             return
-        delimiter = config.directory.subaddress_delimiter
         app = make_app(
-            lambda: Directory.open(config.storage_folder, subaddress_delimiter=delimiter),
+            lambda: open_directory(config),
             lambda mailing_list, member: self.log.server("left a list", list=mailing_list, member=member),
         )
         await self._pages.enter_async_context(serving(app, address.host, address.port))
@@ -178,18 +175,18 @@ class Worker:
             foreign = ForeignSpool(folder, self.loop)
             self._foreign.append(foreign)
             if delivers:
-                self._deliveries.add(foreign, self._settled).start(AllChanges(folder))
+                self._deliveries.add(foreign, self._settled).start(Changes(folder, of_everybody=True))
             return
         limits = SpoolLimits(config.spool.inline_size, config.spool.segment_size, config.spool.buffer)
         spool = Spool(folder, limits, self.loop, delivers=self.role == "all")
         self._spools.append(spool)
         self._watches.append(SegmentWatch(spool, self.loop))
         if delivers:
-            self._deliveries.add(spool, self._settled).start(OutsideChanges(folder))
+            self._deliveries.add(spool, self._settled).start(Changes(folder))
 
     def _take_block(self, count: int) -> range:
         """On any thread: a block of message numbers, through a connection of its own."""
-        with Directory.open(self.config.storage_folder) as directory:
+        with open_directory(self.config) as directory:
             return directory.next_message_ids(count)
 
     def _house(self, config: Config) -> House:

@@ -48,12 +48,6 @@ def smarthost(hop: NextHop) -> str:
     return f'brake.mode = "off"\ndelivery.smarthost = "127.0.0.1:{hop.port}"\n'
 
 
-def nothing_held(office: Office) -> bool:
-    """Whether the dispatcher holds nobody, and nothing waits for an outcome."""
-    dispatcher = office.dispatcher
-    return not dispatcher._held and not dispatcher._attempts._awaited and not dispatcher._attempts._tasks
-
-
 def test_mail_that_cannot_be_answered_was_delivered_all_the_same(tmp_path: Path) -> None:
     with lmtp_hop() as hop, office_in(tmp_path) as office:
         office.directory.routes.add("in.test", f"lmtp:127.0.0.1:{hop.port}")
@@ -78,7 +72,7 @@ def test_a_report_that_cannot_be_numbered_is_written_later(tmp_path: Path) -> No
 
         office.dispatcher._reporter._next_id = sometimes
         office.accept(1, DAN)
-        office.opened.turn_until(lambda: nothing_held(office) and bool(office.queued()))
+        office.opened.turn_until(lambda: office.holds_nothing and bool(office.queued()))
         assert list(office.queued()) == [("B0000900000", "carol@example.net")]
 
 
@@ -139,12 +133,12 @@ def test_what_is_awaited_is_not_recalled(tmp_path: Path, monkeypatch: pytest.Mon
         pump = batches._pump
 
         def recall_first() -> None:
-            recalled.extend(attempts.recall({(f"B{NUMBER:010}", 0)}))
+            recalled.extend(attempts.recall({(NUMBER, 0)}))
             pump()
 
         monkeypatch.setattr(batches, "_pump", recall_first)
         office.accept(NUMBER, content=TO_ANN)
-        office.opened.turn_until(lambda: nothing_held(office))
+        office.opened.turn_until(lambda: office.holds_nothing)
         assert recalled == []
         assert len(office.mail("ann")) == 1
 
@@ -158,7 +152,7 @@ def test_what_cannot_be_told_to_the_sender_is_kept_for_the_operator(tmp_path: Pa
         office.dispatcher._reporter._next_id = broken
         office.accept(1, DAN)
         office.accept(2)
-        office.opened.turn_until(lambda: nothing_held(office) and len(office.mail("ann")) == 1)
+        office.opened.turn_until(lambda: office.holds_nothing and len(office.mail("ann")) == 1)
         (held,) = office.queued().values()
         assert (held.state, held.held, held.last_outcome) == (
             "held",
@@ -167,22 +161,22 @@ def test_what_cannot_be_told_to_the_sender_is_kept_for_the_operator(tmp_path: Pa
         )
 
 
-def test_an_outcome_that_cannot_be_settled_is_tried_again_and_harms_no_other(
+def test_an_outcome_that_cannot_be_concluded_is_tried_again_and_harms_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with office_in(tmp_path, start=False) as office:
-        settle = office.dispatcher._reporter.settle
+        conclude = office.dispatcher._reporter.conclude
 
         def broken_for_ann(outcomes: list[tuple[Leased, Outcome]]) -> object:
             if any(leased.recipient == ANN for leased, _ in outcomes):
                 raise ValueError("broken")
-            return settle(outcomes)
+            return conclude(outcomes)
 
-        monkeypatch.setattr(office.dispatcher._reporter, "settle", broken_for_ann)
+        monkeypatch.setattr(office.dispatcher._reporter, "conclude", broken_for_ann)
         for number in range(1, 5):
             office.accept(number, ANN, BOB)
         office.start()
-        office.opened.turn_until(lambda: len(office.queued()) == 4 and nothing_held(office))
+        office.opened.turn_until(lambda: len(office.queued()) == 4 and office.holds_nothing)
         assert {(one.mailbox, one.state, one.last_outcome) for one in office.queued().values()} == {
             ("ann@in.test", "waiting", "internal error: ValueError('broken')")
         }

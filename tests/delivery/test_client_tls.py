@@ -13,21 +13,22 @@ import pytest
 import trustme
 
 from genkan.delivery.client_tls import (
-    TLS_POLICIES,
     AuthorityError,
     ClientContexts,
     Requirement,
-    TlsPolicy,
     TlsWish,
     tls_requirement,
 )
 from genkan.delivery.dane import NO_DANE, Dane
 from genkan.delivery.sts import StsPolicy
+from genkan.directory.hops import TLS_POLICIES
 from genkan.dns.answer import TlsaRecord
 from tests.support.server import START
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genkan.directory.hops import TlsPolicy
 
 HOST: Final = "mx.example.test"
 ENFORCE: Final = StsPolicy("a1", "enforce", (HOST,), timedelta(days=1), START)

@@ -78,7 +78,7 @@ def test_a_long_queue_of_deliveries_is_recalled_at_once(tmp_path: Path) -> None:
         batches._ready.extend((one, route) for one in leased)
         left = leased.pop()
         begun = time.thread_time()
-        places = {(one.envelope.message_id, one.number) for one in leased}
+        places = {one.place for one in leased}
         assert office.dispatcher._attempts.recall(places) == leased
         assert time.thread_time() - begun < 0.05
         assert batches.waiting() == [left]

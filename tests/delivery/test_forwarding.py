@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from genkan.delivery.forwarding import ForwardContext, forward
+from genkan.delivery.errand_context import ErrandContext
+from genkan.delivery.forwarding import forward
 from genkan.delivery.outcome import Expanded, Failed
 from genkan.directory import Directory, Elsewhere
 from genkan.message.envelope import Envelope, Recipient
@@ -57,7 +58,8 @@ def attempt(
     patterns = senders.split() if senders else ()
     addresses = [parse_mailbox(address) for address in to or ("dan@far.test",)]
     wanted = directory.forwards.set(account, addresses, keep=keep, senders=patterns)
-    return forward(leased, account, wanted, header, ForwardContext(directory, HOPS, NOW, lambda: "B0000000008"))
+    context = ErrandContext(directory, "mx.in.test", "", HOPS, NOW, lambda: "B0000000008")
+    return forward(leased, account, wanted, header, context)
 
 
 def posted(directory: Directory, leased: Leased, *to: str, keep: bool = False, header: bytes = HEADER) -> Post:

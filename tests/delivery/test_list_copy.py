@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.delivery.list_copy import ListContext, expand_list, expand_to_owners
+from genkan.delivery.errand_context import ErrandContext
+from genkan.delivery.list_copy import expand_list, expand_to_owners
 from genkan.delivery.outcome import Deferred, Expanded, Failed
 from genkan.directory import Directory, ListRole, ListSettings, MailingList
 from genkan.directory.lists import MAX_MEMBERS
@@ -44,9 +45,9 @@ def directory(tmp_path: Path) -> Iterator[Directory]:
         yield opened
 
 
-def context_of(directory: Directory, url: str = "") -> ListContext:
+def context_of(directory: Directory, url: str = "") -> ErrandContext:
     numbers = count(100)
-    return ListContext(directory, "mx.in.test", url, NOW, lambda: format_message_id(next(numbers)))
+    return ErrandContext(directory, "mx.in.test", url, 0, NOW, lambda: format_message_id(next(numbers)))
 
 
 def leased(reverse_path: str = "x@out.test", mailbox: Mailbox = DEV) -> Leased:

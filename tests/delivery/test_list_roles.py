@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.delivery.list_copy import ListContext
+from genkan.delivery.errand_context import ErrandContext
 from genkan.delivery.list_roles import handle_role
 from genkan.delivery.outcome import Delivered, Expanded
 from genkan.directory import Directory, ListRole, ListSettings
@@ -72,8 +72,8 @@ class Desk:
         recipient = Recipient(address, address)
         path = parse_mailbox(sender) if sender else None
         envelope = Envelope("B0000000007", self.now, path, (recipient,), "192.0.2.1", "client.test")
-        context = ListContext(
-            self.directory, "mx.in.test", "", self.now, lambda: format_message_id(next(self._numbers))
+        context = ErrandContext(
+            self.directory, "mx.in.test", "", 0, self.now, lambda: format_message_id(next(self._numbers))
         )
         outcome = handle_role(Leased(envelope, 100, 0, recipient, 1), role, header, body, context)
         assert isinstance(outcome, Delivered | Expanded)

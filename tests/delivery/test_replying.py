@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.delivery.replying import ReplyContext, automatic_reply
+from genkan.delivery.errand_context import ErrandContext
+from genkan.delivery.replying import automatic_reply
 from genkan.directory import AutoReply, Directory
 from genkan.message.envelope import Envelope, Recipient
 from genkan.smtp.address import Mailbox
@@ -54,7 +55,7 @@ def answer(
     account = directory.accounts.show(ANN)
     kept = directory.auto_replies.set(account, reply)
     envelope = Envelope("B0000000007", NOW, reverse_path, (recipient,), "192.0.2.1", "mx.out.test")
-    context = ReplyContext(directory, "mx.in.test", now, lambda: "B0000000008")
+    context = ErrandContext(directory, "mx.in.test", "", 0, now, lambda: "B0000000008")
     return automatic_reply(Leased(envelope, 1000, 1, recipient, 1), account, kept, header, context)
 
 

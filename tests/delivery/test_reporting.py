@@ -64,6 +64,7 @@ class Post:
 
     def wait(self, deferrals: int) -> None:
         self.office.until_logged("deferred", deferrals)
+        self.office.opened.turn_until(lambda: self.office.holds_nothing)
 
 
 @contextmanager
@@ -279,7 +280,7 @@ def test_no_next_hop_puts_off_an_attempt_beyond_the_end_of_the_days(tmp_path: Pa
     with office_in(tmp_path, start=False) as office:
         leased = Leased(office.envelope(1, DAN), len(CONTENT), 0, DAN, 1)
         later = Deferred("later", retry_at=office.clock.now() + timedelta(days=30))
-        ((entry,), _, _) = office.dispatcher._reporter.settle([(leased, later)])
+        ((entry,), _, _) = office.dispatcher._reporter.conclude([(leased, later)])
         assert isinstance(entry, PutBack)
         assert entry.due_at == office.clock.now() + timedelta(days=5)
 

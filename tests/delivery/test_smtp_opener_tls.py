@@ -13,10 +13,11 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from genkan.delivery.outcome import Deferred, Delivered, Failed
 from genkan.delivery.smtp_opener import SmtpPlan
-from genkan.delivery.sts import MemoryPolicies, StsPolicies
+from genkan.delivery.sts import StsPolicies
 from genkan.dns.resolver import Resolver
 from tests.delivery.certificates import AUTHORITY, DOMAIN, HOST, RIGHT, STRANGE, ZONE, certificate_files
 from tests.delivery.consignments import consignment
+from tests.delivery.policies import KeptPolicies
 from tests.delivery.relaying import SERVER, by, no_socket_left, opened, plan_to, run, taken_by, unreachable
 from tests.delivery.worlds import smtp_world
 from tests.dns.asking import PATIENT
@@ -219,7 +220,7 @@ def with_sts(dns: DnsServer, authorities: Path, pattern: str, mode: str = "enfor
 
     clock = StoppedClock()
     resolver = Resolver((dns.address,), PATIENT, clock)
-    policies = StsPolicies(resolver, fetch, clock, MemoryPolicies(), lambda _domain, reason: pytest.fail(reason))
+    policies = StsPolicies(resolver, fetch, clock, KeptPolicies(), lambda _domain, reason: pytest.fail(reason))
     return asking(dns, authorities, policies=policies)
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genkan.delivery import sts
 from genkan.delivery.sts import (
     LONGEST_AGE,
     MOST_PATTERNS,
     NEXT_TRY_AFTER,
-    MemoryPolicies,
     PolicyError,
     StsPolicies,
     StsPolicy,
@@ -26,6 +26,7 @@ from genkan.delivery.sts import (
     record_id,
 )
 from genkan.dns.resolver import Resolver
+from tests.delivery.policies import KeptPolicies
 from tests.dns.asking import PATIENT, run
 from tests.support.dns_server import DnsServer, Manner, dns_server
 from tests.support.server import START, StoppedClock
@@ -198,7 +199,7 @@ class Site:
         self.server = server
         self.clock = StoppedClock()
         self.web = Web()
-        self.store = MemoryPolicies()
+        self.store = KeptPolicies()
         self.failures: list[tuple[str, str]] = []
         self.policies = self.restarted()
 
@@ -302,12 +303,8 @@ def test_all_who_ask_at_one_time_wait_for_one_fetch(site: Site) -> None:
     assert site.web.asked == ["example.test"]
 
 
-def test_a_store_in_memory_is_bounded() -> None:
-    store = MemoryPolicies(most=2)
-
-    async def fill() -> list[StsPolicy | None]:
-        for name in ("a.test", "b.test", "a.test", "c.test"):
-            await store.put(name, POLICY)
-        return [await store.get(name) for name in ("a.test", "b.test", "c.test")]
-
-    assert run(fill()) == [POLICY, None, POLICY]
+def test_only_so_many_domains_are_remembered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sts, "MOST_DOMAINS", 2)
+    for domain in ("a.test", "b.test", "a.test", "c.test", "b.test", "a.test"):
+        site.ask(domain)
+    assert site.store.asked == ["a.test", "b.test", "c.test", "a.test"]

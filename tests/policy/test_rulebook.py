@@ -131,11 +131,3 @@ def test_an_account_has_its_own_documents_and_not_anothers(
 def test_a_rule_that_was_met_is_noted_with_its_place() -> None:
     rule = met(Origin("mail.dat", ANN, 4, 12), "Virus:x")
     assert (rule.document, rule.account, rule.revision, rule.line, rule.text) == ("mail.dat", ANN, 4, 12, "Virus:x")
-
-
-def test_a_next_hop_comes_from_the_gateway_document(directory: Directory, rulebook: Rulebook) -> None:
-    assert rulebook.gateway().match("out.test") is None
-    store(directory, "gateway.dat", b"out.test,mx.out.test\n")
-    rule = rulebook.gateway().match("out.test")
-    assert rule is not None
-    assert met(rule.origin, rule).text == "out.test,mx.out.test,25"

@@ -46,8 +46,7 @@ def attempts(office: Office, until: timedelta) -> list[datetime]:
     moments: list[datetime] = []
     while True:
         ended = len(moments) + 1
-        office.opened.turn_until(lambda ended=ended: _attempted(office) >= ended)  # type: ignore[misc]
-        office.opened.settle()
+        office.opened.turn_until(lambda ended=ended: _attempted(office) >= ended and office.holds_nothing)  # type: ignore[misc]
         moments.append(office.clock.now())
         waiting = [one.due_at for one in office.queued().values() if one.mailbox == str(DAN.mailbox)]
         if not waiting or min(waiting) - START > until:

@@ -20,7 +20,7 @@ from genkan.spool.changing import (
     carry_out,
     preview,
 )
-from genkan.spool.deciding import OutsideChanges
+from genkan.spool.deciding import Changes
 from genkan.spool.reading import list_queued
 from genkan.spool.recording import Finished, KeptBack, PutBack, Record, TakeChanges
 from genkan.spool.rows import arrival_row
@@ -218,7 +218,7 @@ def test_held_mail_that_is_bounced_needs_no_decision_any_more(opened: SpoolOnLoo
 def test_the_worker_sees_that_something_was_changed_and_only_then(opened: SpoolOnLoop, one: Change) -> None:
     if one == Release():
         change(opened, Hold())
-    with closing(OutsideChanges(opened.spool.folder)) as changes:
+    with closing(Changes(opened.spool.folder)) as changes:
         change(opened, one, Selection(domain="elsewhere.test"))
         assert not changes.were_made()
         change(opened, one)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.spool.deciding import OutsideChanges, decide
+from genkan.spool.deciding import Changes, decide
 from genkan.spool.hold import Decision
 from genkan.spool.reading import find_message
 from tests.spool.holding import accept_held, decide_about, hold_for, settle
@@ -53,7 +53,7 @@ def test_nothing_is_decided_when_what_belongs_to_it_cannot_be_kept(opened: Spool
 
     message = find_message(tmp_path, "B0000000001", ACCEPTED)
     assert message is not None
-    with closing(OutsideChanges(opened.spool.folder)) as changes:
+    with closing(Changes(opened.spool.folder)) as changes:
         with pytest.raises(LookupError):
             decide(message, Decision("reject", "boss@in.test", ACCEPTED), fail)
         assert not changes.were_made()
@@ -61,7 +61,7 @@ def test_nothing_is_decided_when_what_belongs_to_it_cannot_be_kept(opened: Spool
 
 
 def test_a_change_from_outside_is_noticed_once_and_the_workers_own_are_none(opened: SpoolOnLoop) -> None:
-    with closing(OutsideChanges(opened.spool.folder)) as changes:
+    with closing(Changes(opened.spool.folder)) as changes:
         assert opened.accept(envelope(2), b"content") is None
         assert not changes.were_made()
         decide_about(opened, 1, "reject")

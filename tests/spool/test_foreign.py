@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from genkan.spool.deciding import AllChanges
+from genkan.spool.deciding import Changes
 from genkan.spool.foreign import ForeignSpool
 from genkan.spool.post import Post
 from genkan.spool.queue import Lease
@@ -135,7 +135,7 @@ def test_two_cannot_deliver_from_one_spool(tmp_path: Path, loop: asyncio.Abstrac
 
 
 def test_every_commit_of_another_process_is_noticed(tmp_path: Path, loop: asyncio.AbstractEventLoop) -> None:
-    with receiving(tmp_path / "1", loop) as opened, closing(AllChanges(tmp_path / "1")) as changes:
+    with receiving(tmp_path / "1", loop) as opened, closing(Changes(tmp_path / "1", of_everybody=True)) as changes:
         assert changes.were_made() is False
         opened.accept(envelope(1), b"x")
         assert (changes.were_made(), changes.were_made()) == (True, False)

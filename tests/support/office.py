@@ -18,7 +18,7 @@ from genkan.maillog import LogStream, MailLog
 from genkan.message.envelope import Recipient
 from genkan.message.message_id import format_message_id
 from genkan.smtp.address import Mailbox
-from genkan.spool.deciding import OutsideChanges
+from genkan.spool.deciding import Changes
 from genkan.spool.reading import QueuedRecipient, list_queued
 from genkan.spool.spool import SpoolLimits
 from tests.support.server import StoppedClock, configuration
@@ -83,7 +83,7 @@ class Office:
 
     def begin(self) -> None:
         """On the event loop: deliver from now on."""
-        self.dispatcher.start(OutsideChanges(self.opened.spool.folder))
+        self.dispatcher.start(Changes(self.opened.spool.folder))
 
     def _settled(self, settled: Settled) -> None:
         pass
@@ -105,6 +105,12 @@ class Office:
         log = self.folder / "log"
         self.opened.turn_until(lambda: log.read_text("utf-8").count(f'"event":"{event}"') >= count)
         self.opened.settle()
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether the dispatcher holds nobody, and nothing waits for an outcome: whatever became of mail is recorded."""
+        attempts = self.dispatcher._attempts
+        return not self.dispatcher._held and not attempts._awaited and not attempts._tasks
 
     def queued(self) -> dict[tuple[str, str], QueuedRecipient]:
         messages = list_queued(self.folder, self.clock.now())

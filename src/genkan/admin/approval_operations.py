@@ -14,6 +14,7 @@ from genkan.admin.operations import Operations
 from genkan.admin.operator import operator_name
 from genkan.admin.queue_operations import DELETED
 from genkan.directory import Directory, InvalidValue, NotFound
+from genkan.opening import open_directory
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.spool.deciding import decide
 from genkan.spool.hold import Decision
@@ -52,8 +53,7 @@ class Approvals:
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config)
+        return cls(open_directory(config), config)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from genkan.admin.queue_operations import QueueOperations, deletion
 from genkan.directory import Braked, BrakeNumbers, Directory, NotFound, Standing
 from genkan.directory.brakes import account_key, held_prefix
+from genkan.opening import open_directory
 from genkan.spool.changing import Release
 from genkan.spool.reading import choose
 from genkan.spool.selection import Selection
@@ -48,8 +49,7 @@ class BrakeOperations:
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config)
+        return cls(open_directory(config), config)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""

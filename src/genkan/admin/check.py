@@ -24,6 +24,7 @@ from genkan.admin.rule_operations import RuleOperations, relay_settings
 from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
 from genkan.findings import Finding, Level, error, note, warning
+from genkan.opening import open_directory
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
 from genkan.storage.engine import StorageError
@@ -102,7 +103,7 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
         yield error(storage, "holds no directory", "add the first domain: genkan domain add DOMAIN")
         return
     try:
-        with Directory.open(storage, subaddress_delimiter=config.directory.subaddress_delimiter) as directory:
+        with open_directory(config) as directory:
             yield from _check_domains(directory, config)
             yield from _check_passwords(directory, config)
             yield from _check_rules(directory, config)

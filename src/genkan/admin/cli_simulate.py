@@ -15,6 +15,7 @@ from genkan.admin.output import Output, moment_text, plain, with_json
 from genkan.admin.simulation import AskingWorld, QuietWorld, Script, Simulation
 from genkan.admin.story_words import CHECKS
 from genkan.directory import Directory, NotFound
+from genkan.opening import open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,8 +101,7 @@ def simulate(invocation: Invocation, auth: Mailbox | None, dns: bool, **said: Un
     Nothing is sent, stored or counted.
     """
     config = invocation.config()
-    delimiter = config.directory.subaddress_delimiter
-    with Directory.open(config.storage_folder, subaddress_delimiter=delimiter) as directory:
+    with open_directory(config) as directory:
         account = None if auth is None else _account(directory, auth)
         world = (AskingWorld if dns else QuietWorld)(config, invocation.now())
         simulation = Simulation(config, directory, world, _script(account, said))

@@ -14,7 +14,7 @@ from genkan.admin.output import Output, moment_text, plain, with_json
 from genkan.admin.whatif import Comparison, Tally, Words, shadowed
 from genkan.admin.whatif_documents import ChangedDocuments
 from genkan.config_values import duration_text, parse_duration, size_text
-from genkan.directory import Directory
+from genkan.opening import open_directory
 from genkan.record.entry import MOST_RCPTS
 from genkan.record.files import FOLDER
 from genkan.record.reader import RecordReader, Wanted
@@ -94,8 +94,7 @@ def whatif(
 
 def _ask_folder(config: Config, tally: Tally, begin: datetime, given: tuple[Path, datetime, bool]) -> Answer:
     folder, now, strict = given
-    delimiter = config.directory.subaddress_delimiter
-    with Directory.open(config.storage_folder, subaddress_delimiter=delimiter) as directory:
+    with open_directory(config) as directory:
         changed = ChangedDocuments(directory, folder, now)
         if strict:
             changed.refuse_errors()

@@ -28,6 +28,7 @@ from genkan.epost.plan import (
     StoreDocument,
     make_plan,
 )
+from genkan.opening import open_directory
 from genkan.storage.engine import translated
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ class EpostImport:
     @contextmanager
     def open(cls, config: Config, wish: Wish) -> Iterator[Self]:
         """With the directory that the configuration names, made and migrated as needed; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        with Directory.open(config.storage_folder, subaddress_delimiter=delimiter) as directory:
+        with open_directory(config) as directory:
             yield cls(directory, config, wish)
 
     def plan(self) -> Plan:

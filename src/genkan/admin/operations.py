@@ -13,6 +13,7 @@ from genkan.admin.forward_operations import ForwardOperations
 from genkan.admin.list_operations import ListOperations, end_of
 from genkan.admin.rule_operations import RuleOperations
 from genkan.directory import UNCHANGED, Account, Directory, Lock, NotFound
+from genkan.opening import open_directory
 from genkan.spool.reading import QueuedMessage, find_message, list_queued, read_content
 
 if TYPE_CHECKING:
@@ -88,8 +89,7 @@ class Operations:
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names, made and migrated as needed; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config.storage_folder)
+        return cls(open_directory(config), config.storage_folder)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""

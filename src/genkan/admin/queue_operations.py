@@ -13,6 +13,7 @@ from genkan.admin.check_routes import end_findings
 from genkan.admin.operator import operator_name
 from genkan.directory import AuditEntry, Directory, NotFound
 from genkan.directory.destination import parse_destination
+from genkan.opening import open_directory
 from genkan.smtp.address import fold_domain
 from genkan.spool.changing import Change, Changed, Delete, Hold, Release, Reroute, Retry, carry_out, preview
 from genkan.spool.reading import choose, list_chosen
@@ -62,8 +63,7 @@ class QueueOperations:
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config)
+        return cls(open_directory(config), config)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""

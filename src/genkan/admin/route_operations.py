@@ -14,6 +14,7 @@ from genkan.delivery.onward import Onward
 from genkan.directory import Directory, Elsewhere, External, Local, MailingList, NotFound, Unknown
 from genkan.directory.destination import Maildir
 from genkan.directory.resolution import ListRole
+from genkan.opening import open_directory
 
 if TYPE_CHECKING:
     from genkan.config import Config
@@ -67,8 +68,7 @@ class RouteOperations:
     @classmethod
     def open(cls, config: Config) -> Self:
         """Open the storage that the configuration names; raises StorageError."""
-        delimiter = config.directory.subaddress_delimiter
-        return cls(Directory.open(config.storage_folder, subaddress_delimiter=delimiter), config)
+        return cls(open_directory(config), config)
 
     def close(self) -> None:
         """Give the databases back; nothing may be asked afterwards."""

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from genkan.maillog import MailLog
     from genkan.smtp.address import Mailbox
     from genkan.spool.post import Post
-    from genkan.spool.queue import Leased
+    from genkan.spool.queue import Leased, Place
 
     Attempted = Callable[[list[tuple[Leased, Outcome]]], None]
-    Place = tuple[str, int]  # a recipient: message id and number
 
 
 class Attempts:
@@ -86,7 +85,7 @@ class Attempts:
         if self._awaited:
             left = []
             for leased, outcome in outcomes:
-                future = self._awaited.pop(place_of(leased), None)
+                future = self._awaited.pop(leased.place, None)
                 if future is None:
                     left.append((leased, outcome))
                 elif not future.done():
@@ -102,7 +101,7 @@ class Attempts:
     def waiting(self) -> list[Place]:
         """Those that are not begun: they can still be recalled."""
         leased = (*self._batches.waiting(), *self._hops.waiting())
-        return [place for place in map(place_of, leased) if place not in self._awaited]
+        return [place for place in (one.place for one in leased) if place not in self._awaited]
 
     def recall(self, places: AbstractSet[Place]) -> list[Leased]:
         """Do not begin these; those of them that will indeed not be."""
@@ -187,7 +186,7 @@ class Attempts:
         if self._stopping:
             future.cancel()
             return future
-        self._awaited[place_of(leased)] = future
+        self._awaited[leased.place] = future
         if isinstance(end, LocalRoute):
             self._batches.put(leased, end)
         else:
@@ -210,9 +209,9 @@ class Attempts:
         except Exception as error:  # noqa: BLE001
             self._log.failure("brake", error)
             answers = [None] * len(counted)
-        held = {place_of(leased): answer for leased, answer in zip(counted, answers, strict=True) if answer is not None}
-        self._send([one for one in outward if place_of(one[0]) not in held])
-        self.told([(leased, held[place_of(leased)]) for leased in counted if place_of(leased) in held])
+        held = {leased.place: answer for leased, answer in zip(counted, answers, strict=True) if answer is not None}
+        self._send([one for one in outward if one[0].place not in held])
+        self.told([(leased, held[leased.place]) for leased in counted if leased.place in held])
 
     def _send(self, outward: list[tuple[Leased, HopRoute]]) -> None:
         """Put on the way what goes to next hops: recipients of one message together, as far as the hop wants it."""
@@ -240,11 +239,6 @@ class Attempts:
             leased=tuple(leased),
             content=lambda: self._batches.content(first),
         )
-
-
-def place_of(leased: Leased) -> Place:
-    """What tells a leased recipient from all others of the spool."""
-    return leased.envelope.message_id, leased.number
 
 
 def _addressed(leased: Leased, mailbox: Mailbox) -> Leased:

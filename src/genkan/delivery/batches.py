@@ -20,7 +20,6 @@ from genkan.delivery.handoff import hand_off_leased
 from genkan.delivery.local import LocalDelivery, deliver_batch
 from genkan.delivery.outcome import Deferred
 from genkan.delivery.route import HandoffRoute, LocalRoute
-from genkan.message.message_id import message_number
 from genkan.message.trace import delivered_to_field, return_path_field
 from genkan.spool.reading import content_blocks
 from genkan.storage.engine import StorageError
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from genkan.delivery.outcome import Outcome
     from genkan.maillog import MailLog
-    from genkan.spool.queue import Leased
+    from genkan.spool.queue import Leased, Place
 
     Routed = tuple[Leased, LocalRoute | HandoffRoute]
 
@@ -73,12 +72,12 @@ class Batches:
         """Those not begun yet."""
         return [leased for leased, _ in self._ready]
 
-    def recall(self, places: AbstractSet[tuple[str, int]]) -> list[Leased]:
-        """Forget these, by message id and number; those that were not begun, and will not be."""
+    def recall(self, places: AbstractSet[Place]) -> list[Leased]:
+        """Forget these; those that were not begun, and will not be."""
         recalled: list[Leased] = []
         staying: deque[Routed] = deque()
         for leased, route in self._ready:
-            if (leased.envelope.message_id, leased.number) in places:
+            if leased.place in places:
                 recalled.append(leased)
             else:
                 staying.append((leased, route))
@@ -94,7 +93,7 @@ class Batches:
         if leased.content is not None:
             yield leased.content
             return
-        blocks = self._readers.content(message_number(leased.envelope.message_id))
+        blocks = self._readers.content(leased.place[0])
         while (block := await self.run(lambda: next(blocks, None))) is not None:
             yield block
 
@@ -183,7 +182,7 @@ class Batches:
         content = leased.content
         if content is not None:
             return lambda: iter((content,))
-        number = message_number(leased.envelope.message_id)
+        number = leased.place[0]
         return lambda: self._readers.content(number)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genkan.directory.brakes import Braked, BrakeNumbers, Stopped
     from genkan.directory.directory import Directory
     from genkan.maillog import MailLog
-    from genkan.spool.queue import Leased
+    from genkan.spool.queue import Leased, Place
 
 HOLD: Final = "brake"
 _MOST_REMEMBERED: Final = 100_000  # recipients; some 20 MB
@@ -55,7 +55,7 @@ class Brake:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="brake")
         self._own: Directory | None = None
-        self._counted: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._counted: OrderedDict[Place, None] = OrderedDict()
 
     def close(self) -> None:
         """Wait for what is being counted; nothing may be asked afterwards."""
@@ -120,10 +120,10 @@ class Brake:
     # A recipient that went as its first attempt and only waited for its turn comes as the first attempt again.
 
     def _was_counted(self, leased: Leased) -> bool:
-        return (leased.envelope.message_id, leased.number) in self._counted
+        return leased.place in self._counted
 
     def _remember(self, leased: Leased) -> None:
-        self._counted[leased.envelope.message_id, leased.number] = None
+        self._counted[leased.place] = None
         if len(self._counted) > _MOST_REMEMBERED:
             self._counted.popitem(last=False)
 

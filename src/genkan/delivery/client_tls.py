@@ -7,7 +7,7 @@ The decision is one pure function; whoever speaks to the next hop obeys it and d
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from genkan.delivery.sts import matches_mx
 
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 
     from genkan.delivery.dane import Dane
     from genkan.delivery.sts import StsPolicy
-
-TlsPolicy = Literal["none", "opportunistic", "required", "verified"]
-"""What the operator wants of a route: no STARTTLS; if offered; TLS with any certificate; with one that is checked."""
+    from genkan.directory.hops import TlsPolicy
 
 TlsWish = Literal["usual", "requiretls", "optional"]
 """What the sender wants of a message (RFC 8689): nothing; REQUIRETLS in MAIL; the header field `TLS-Required: No`."""
-
-TLS_POLICIES: Final[tuple[TlsPolicy, ...]] = get_args(TlsPolicy)
 
 # RFC 3463 and the registry of enhanced codes.
 DNS_FAILED: Final = "4.4.3"

@@ -13,9 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from genkan.delivery.attempts import place_of
 from genkan.delivery.reporting import UNDELIVERABLE
-from genkan.message.message_id import format_message_id, message_number
 from genkan.spool.queue import Lease, Leased
 from genkan.spool.recording import KeptBack, PutBack, Recall, Record
 from genkan.spool.settling import Settle
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from genkan.maillog import MailLog
     from genkan.message.envelope import Envelope
     from genkan.spool.deciding import Changes
-    from genkan.spool.queue import Queue
+    from genkan.spool.queue import Place, Queue
     from genkan.spool.recording import Consequence, Entry
     from genkan.spool.settling import Settled
 
@@ -143,24 +141,19 @@ class Dispatcher:
 
     def _recall(self) -> None:
         """Ask which of those that wait here are still wanted: an operator may have deleted or held them."""
-        places = [place_of(leased) for leased in self._ready] + self._attempts.waiting()
+        places = [leased.place for leased in self._ready] + self._attempts.waiting()
         if places:
-            pairs = [(message_number(message_id), number) for message_id, number in places]
-            self._queue.submit(Recall(self._queue, pairs, lambda wanted: self._drop(set(pairs) - wanted)))
+            self._queue.submit(Recall(self._queue, places, lambda wanted: self._drop(set(places) - wanted)))
 
-    def _drop(self, unwanted: set[tuple[int, int]]) -> None:
+    def _drop(self, unwanted: set[Place]) -> None:
         """Give back those of these that are not begun yet."""
         if not unwanted or self._stopping:
             return
-        places = {(format_message_id(message), number) for message, number in unwanted}
-        recalled = [leased for leased in self._ready if place_of(leased) in places]
-        self._ready = deque(leased for leased in self._ready if place_of(leased) not in places)
-        recalled += self._attempts.recall(places)
+        recalled = [leased for leased in self._ready if leased.place in unwanted]
+        self._ready = deque(leased for leased in self._ready if leased.place not in unwanted)
+        recalled += self._attempts.recall(unwanted)
         now = self._clock.now()
-        entries = [
-            PutBack(message_number(leased.envelope.message_id), leased.number, now, "recalled", attempted=False)
-            for leased in recalled
-        ]
+        entries = [PutBack(*leased.place, now, "recalled", attempted=False) for leased in recalled]
         if entries:
             self._record(entries, [])
 
@@ -277,11 +270,11 @@ class Dispatcher:
     def _conclude(self, outcomes: list[tuple[Leased, Outcome]]) -> None:
         """Record outcomes, with the mail that senders or others are owed."""
         try:
-            entries, consequences, reports = self._reporter.settle(outcomes)
+            entries, consequences, reports = self._reporter.conclude(outcomes)
         except Exception as error:  # noqa: BLE001
             self._conclude_alone(outcomes, error)
             return
-        told = {_row_of(one.leased) for one in reports}
+        told = {one.leased.place for one in reports}
         if len(told) < len(entries):
             self._record(
                 [entry for entry in entries if (entry.message, entry.number) not in told],
@@ -304,10 +297,9 @@ class Dispatcher:
             for one in outcomes:
                 self._conclude([one])
             return
-        leased = outcomes[0][0]
-        message_id, later = leased.envelope.message_id, self._clock.now() + _TRY_AGAIN
-        self._log.failure(message_id, error)
-        self._record([PutBack(message_number(message_id), leased.number, later, f"internal error: {error!r}")], [])
+        leased, later = outcomes[0][0], self._clock.now() + _TRY_AGAIN
+        self._log.failure(leased.envelope.message_id, error)
+        self._record([PutBack(*leased.place, later, f"internal error: {error!r}")], [])
 
     async def _report(self, entries: list[Entry], consequences: list[Consequence], reports: list[Report]) -> None:
         """Write what senders are told. Until then the outcomes wait, or else nobody might be told of them."""
@@ -361,14 +353,9 @@ class Dispatcher:
             self._idle.set_result(None)
 
 
-def _row_of(leased: Leased) -> tuple[int, int]:
-    """The message and the number by which the spool knows a recipient."""
-    return message_number(leased.envelope.message_id), leased.number
-
-
 def _kept_back(entries: list[Entry], reports: list[Report], reason: str) -> list[Entry]:
     """The same outcomes, but for failures that nobody can be told of: the operator has to know of those."""
-    failed = {_row_of(one.leased) for one in reports if one.action == "failed"}
+    failed = {one.leased.place for one in reports if one.action == "failed"}
     return [
         KeptBack(one.message, one.number, UNDELIVERABLE, reason) if (one.message, one.number) in failed else one
         for one in entries

@@ -7,28 +7,28 @@ What blocks, and what takes long, runs in a thread that has a directory of its o
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from genkan.delivery.errand_context import ErrandContext
 from genkan.delivery.forwarding import MOST_HEADER as FORWARD_HEADER
-from genkan.delivery.forwarding import ForwardContext, forward
-from genkan.delivery.list_copy import ListContext, expand_list
+from genkan.delivery.forwarding import forward
+from genkan.delivery.list_copy import expand_list
 from genkan.delivery.list_roles import BODY, handle_role
 from genkan.delivery.outcome import Failed
 from genkan.delivery.replying import MOST_HEADER as REPLY_HEADER
-from genkan.delivery.replying import ReplyContext, automatic_reply
-from genkan.directory.directory import Directory
+from genkan.delivery.replying import automatic_reply
 from genkan.message.message_id import format_message_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from genkan.clock import Clock
     from genkan.delivery.batches import Batches
     from genkan.delivery.outcome import Expanded, Outcome
     from genkan.directory.accounts import Account
     from genkan.directory.auto_replies import AutoReply
+    from genkan.directory.directory import Directory
     from genkan.directory.forwards import Forward
     from genkan.directory.resolution import ListRole, MailingList
     from genkan.spool.post import Post
@@ -40,11 +40,9 @@ _TOO_LONG: Final = "5.6.0"
 
 @dataclass(frozen=True, slots=True)
 class ErrandSettings:
-    """The storage folder, our name, the setting `directory.subaddress_delimiter`, and those that errands obey."""
+    """Our name, and the settings that errands obey."""
 
-    storage_folder: Path
     hostname: str
-    subaddress_delimiter: str
     list_url: str
     hops: int
 
@@ -54,12 +52,14 @@ class Errands:
 
     def __init__(
         self,
+        open_directory: Callable[[], Directory],
         settings: ErrandSettings,
         batches: Batches,
         next_id: Callable[[], str],
         clock: Clock,
     ) -> None:
-        """`next_id` is for the event loop, `batches` has the threads and reads the spool."""
+        """`next_id` is for the event loop, `batches` has the threads, for which directories are opened, and reads the spool."""
+        self._open_directory = open_directory
         self._settings = settings
         self._batches = batches
         self._next_id = next_id
@@ -87,22 +87,21 @@ class Errands:
 
     def _forward(self, leased: Leased, account: Account, wanted: Forward, message_id: str) -> Expanded | Failed | None:
         header, _ = self._start(leased, FORWARD_HEADER)
-        context = ForwardContext(self._own_directory(), self._settings.hops, self._clock.now(), lambda: message_id)
-        return forward(leased, account, wanted, header, context)
+        return forward(leased, account, wanted, header, replace(self._context(), next_id=lambda: message_id))
 
     def _reply(self, leased: Leased, account: Account, reply: AutoReply) -> Post | None:
         header, _ = self._start(leased, REPLY_HEADER)
-        return automatic_reply(leased, account, reply, header, self._reply_context(self._own_directory()))
+        return automatic_reply(leased, account, reply, header, self._context())
 
     def _expand(self, leased: Leased, mailing_list: MailingList) -> Outcome:
         header, rest = self._start(leased, _MOST_HEADER)
         if not rest and len(header) >= _MOST_HEADER:
             return Failed(f"{mailing_list.address} takes no header section of more than 256 KiB", status=_TOO_LONG)
-        return expand_list(leased, mailing_list, header, self._list_context())
+        return expand_list(leased, mailing_list, header, self._context())
 
     def _act(self, leased: Leased, role: ListRole) -> Outcome:
         header, body = self._start(leased, _MOST_HEADER + BODY)
-        return handle_role(leased, role, header, body[:BODY], self._list_context())
+        return handle_role(leased, role, header, body[:BODY], self._context())
 
     def _start(self, leased: Leased, most: int) -> tuple[bytes, bytes]:
         """The header section, without the blank line behind it, and the first octets of the body. Raises `OSError`."""
@@ -112,23 +111,13 @@ class Errands:
         header, blank, body = start.partition(b"\r\n\r\n")
         return (header + b"\r\n", body) if blank else (start, b"")
 
-    def _own_directory(self) -> Directory:
+    def _context(self) -> ErrandContext:
         directory: Directory | None = getattr(self._local, "directory", None)
         if directory is None:
-            settings = self._settings
-            directory = Directory.open(settings.storage_folder, subaddress_delimiter=settings.subaddress_delimiter)
-            self._local.directory = directory
+            directory = self._local.directory = self._open_directory()
         directory.refresh()
-        return directory
-
-    def _list_context(self) -> ListContext:
-        directory, settings = self._own_directory(), self._settings
-        return ListContext(
-            directory, settings.hostname, settings.list_url, self._clock.now(), lambda: _next_id(directory)
-        )
-
-    def _reply_context(self, directory: Directory) -> ReplyContext:
-        return ReplyContext(directory, self._settings.hostname, self._clock.now(), lambda: _next_id(directory))
+        hostname, list_url, hops = self._settings.hostname, self._settings.list_url, self._settings.hops
+        return ErrandContext(directory, hostname, list_url, hops, self._clock.now(), lambda: _next_id(directory))
 
 
 def _next_id(directory: Directory) -> str:

@@ -7,21 +7,17 @@ directory and makes values; whoever calls writes them to the spool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from genkan.delivery.outcome import Expanded, Failed
 from genkan.directory.resolution import Elsewhere, External, Local, MailingList
 from genkan.message.envelope import Recipient
 from genkan.message.header import HeaderFields
-from genkan.message.message_id import message_number
 from genkan.message.trace import delivered_to_field
 from genkan.spool.post import Post
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
+    from genkan.delivery.errand_context import ErrandContext
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
     from genkan.directory.forwards import Forward
@@ -33,21 +29,8 @@ MOST_HEADER: Final = 64 * 1024  # octets that are looked at; the fields that we 
 _LOOP: Final = "5.4.6"
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardContext:
-    """What else is to be known: the directory, as it may be asked here; the setting `limits.hops`; the moment.
-
-    `next_id` gives a new message id, and may raise StorageError, as everything asked of the directory.
-    """
-
-    directory: Directory
-    hops: int
-    now: datetime
-    next_id: Callable[[], str]
-
-
 def forward(
-    leased: Leased, account: Account, wanted: Forward, header: bytes, context: ForwardContext
+    leased: Leased, account: Account, wanted: Forward, header: bytes, context: ErrandContext
 ) -> Expanded | Failed | None:
     """The message that goes on, `None` when mail of this sender is not forwarded but kept, as without a forward.
 
@@ -76,7 +59,7 @@ def forward(
         smtputf8=leased.envelope.smtputf8 or not _all_ascii(recipients),
     )
     content = delivered_to_field(account.address) + leased.recipient.fields
-    post = Post(envelope, content, message_number(leased.envelope.message_id))
+    post = Post(envelope, content, leased.place[0])
     return Expanded((post,), f"{account.address} forwards to {', '.join(map(str, wanted.addresses))}")
 
 

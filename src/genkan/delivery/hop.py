@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genkan.delivery.outcome import Failed, Outcome
     from genkan.delivery.ways import Way
     from genkan.maillog import MailLog
-    from genkan.spool.queue import Leased
+    from genkan.spool.queue import Leased, Place
 
     Carried = Callable[[Consignment, Sequence[Outcome]], None]
 
@@ -157,14 +157,13 @@ class HopQueue:
         """Those not begun yet."""
         return [leased for waiting in self._waiting for leased in waiting.consignment.leased]
 
-    def recall(self, places: AbstractSet[tuple[str, int]]) -> list[Leased]:
-        """Forget these, by message id and number; those that were not begun, and will not be."""
+    def recall(self, places: AbstractSet[Place]) -> list[Leased]:
+        """Forget these; those that were not begun, and will not be."""
         recalled: list[Leased] = []
         staying: deque[_Waiting] = deque()
         for since, consignment in self._waiting:
-            message_id = consignment.envelope.message_id
-            left = tuple(one for one in consignment.leased if (message_id, one.number) not in places)
-            recalled += [one for one in consignment.leased if (message_id, one.number) in places]
+            left = tuple(one for one in consignment.leased if one.place not in places)
+            recalled += [one for one in consignment.leased if one.place in places]
             if left:
                 staying.append(_Waiting(since, replace(consignment, leased=left)))
         self._waiting = staying
@@ -388,7 +387,7 @@ class Hops:
         """Those not begun yet, of all hops."""
         return [leased for queue in self._queues.values() for leased in queue.waiting()]
 
-    def recall(self, places: AbstractSet[tuple[str, int]]) -> list[Leased]:
+    def recall(self, places: AbstractSet[Place]) -> list[Leased]:
         """See `HopQueue.recall`."""
         return [leased for queue in self._queues.values() for leased in queue.recall(places)]
 

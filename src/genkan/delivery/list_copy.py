@@ -7,7 +7,6 @@ The list answers for it from here on: bounces come to the list, and the author h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from genkan.delivery.outcome import Deferred, Expanded, Failed
@@ -16,14 +15,11 @@ from genkan.directory.lists import ListTooLarge
 from genkan.message.envelope import Recipient
 from genkan.message.header import HeaderFields
 from genkan.message.list_fields import ListWords, has_passed, list_header, unsubscribe_fields
-from genkan.message.message_id import message_number
 from genkan.message.trace import delivered_to_field
 from genkan.spool.post import Post
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
+    from genkan.delivery.errand_context import ErrandContext
     from genkan.directory.directory import Directory
     from genkan.directory.list_members import Member
     from genkan.directory.resolution import MailingList
@@ -38,22 +34,8 @@ _CANNOT_EXPAND: Final = "5.2.4"
 _CANNOT_EXPAND_NOW: Final = "4.2.4"
 
 
-@dataclass(frozen=True, slots=True)
-class ListContext:
-    """What else is to be known: the directory, as it may be asked here; our name; the setting `lists.pages`; the moment.
-
-    `next_id` gives a new message id, and may raise StorageError, as everything asked of the directory.
-    """
-
-    directory: Directory
-    hostname: str
-    url: str
-    now: datetime
-    next_id: Callable[[], str]
-
-
 def expand_list(
-    leased: Leased, mailing_list: MailingList, header: bytes, context: ListContext
+    leased: Leased, mailing_list: MailingList, header: bytes, context: ErrandContext
 ) -> Expanded | Failed | Deferred:
     """A list's mail as one message for all its members; what came with the null reverse-path goes to the owners.
 
@@ -73,12 +55,12 @@ def expand_list(
     recipients = tuple(_recipient(one.mailbox, one.member, context) for one in reached)
     envelope = _envelope(leased, recipients, role_address(mailing_list, "bounces"), context)
     start = list_header(header, _words(mailing_list, context.directory))
-    post = Post(envelope, start, message_number(leased.envelope.message_id), len(header))
+    post = Post(envelope, start, leased.place[0], len(header))
     return Expanded((post,), f"{mailing_list.address} has {len(recipients)} recipients", "delivered")
 
 
 def expand_to_owners(
-    leased: Leased, mailing_list: MailingList, header: bytes, context: ListContext
+    leased: Leased, mailing_list: MailingList, header: bytes, context: ErrandContext
 ) -> Expanded | Failed:
     """The mail as it is, for those who answer for the list; its bounces come to them, too, and end there.
 
@@ -94,22 +76,22 @@ def expand_to_owners(
     recipients = tuple(Recipient(owner, mailbox, "NEVER") for mailbox in mailboxes)
     reverse_path = None if leased.envelope.reverse_path is None else owner
     envelope = _envelope(leased, recipients, reverse_path, context)
-    post = Post(envelope, delivered_to_field(owner), message_number(leased.envelope.message_id))
+    post = Post(envelope, delivered_to_field(owner), leased.place[0])
     return Expanded((post,), f"{owner} has {len(recipients)} recipients")
 
 
-def _recipient(mailbox: Mailbox, member: Member, context: ListContext) -> Recipient:
+def _recipient(mailbox: Mailbox, member: Member, context: ErrandContext) -> Recipient:
     roles = context.directory.list_roles
     bounces, unsubscribe = roles.address(member, "bounces"), roles.address(member, "unsubscribe")
     fields = b""
     if unsubscribe is not None:
-        url = f"{context.url}{PATH}{roles.token(member, 'unsubscribe')}" if context.url else ""
+        url = f"{context.list_url}{PATH}{roles.token(member, 'unsubscribe')}" if context.list_url else ""
         fields = unsubscribe_fields(unsubscribe, url)
     return Recipient(member.address, mailbox, "FAILURE", "", bounces, fields)
 
 
 def _envelope(
-    leased: Leased, recipients: tuple[Recipient, ...], reverse_path: Mailbox | None, context: ListContext
+    leased: Leased, recipients: tuple[Recipient, ...], reverse_path: Mailbox | None, context: ErrandContext
 ) -> Envelope:
     """The envelope of a message that takes the place of another; what DSNs of that one would say has ended here."""
     return leased.envelope._replace(

@@ -22,7 +22,7 @@ from genkan.message.header import HeaderFields
 from genkan.spool.post import Post
 
 if TYPE_CHECKING:
-    from genkan.delivery.list_copy import ListContext
+    from genkan.delivery.errand_context import ErrandContext
     from genkan.delivery.outcome import Expanded, Failed
     from genkan.directory.list_members import Member
     from genkan.directory.list_requests import Purpose, Request
@@ -39,7 +39,7 @@ _DAEMON: Final = "mailer-daemon"  # as servers report that do not know the null 
 
 
 def handle_role(
-    leased: Leased, role: ListRole, header: bytes, body: bytes, context: ListContext
+    leased: Leased, role: ListRole, header: bytes, body: bytes, context: ErrandContext
 ) -> Delivered | Expanded | Failed:
     """Do what the mail asks for; `header` is its header section, `body` the first octets behind that, at most `BODY`."""
     desk = _Desk(leased, role.mailing_list, header, context)
@@ -61,7 +61,7 @@ def handle_role(
 class _Desk:
     """Where one mail for a list's administration is dealt with."""
 
-    def __init__(self, leased: Leased, mailing_list: MailingList, header: bytes, context: ListContext) -> None:
+    def __init__(self, leased: Leased, mailing_list: MailingList, header: bytes, context: ErrandContext) -> None:
         self._leased = leased
         self._list = mailing_list
         self._header = header

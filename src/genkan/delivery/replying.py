@@ -6,7 +6,6 @@ Asks the directory, notes there who was answered, and makes a value; whoever cal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from genkan.message.auto_reply import ReplyWords, auto_reply
@@ -15,9 +14,7 @@ from genkan.message.envelope import Envelope, Recipient
 from genkan.spool.post import Post
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
+    from genkan.delivery.errand_context import ErrandContext
     from genkan.directory.accounts import Account
     from genkan.directory.auto_replies import AutoReply
     from genkan.directory.directory import Directory
@@ -27,21 +24,8 @@ if TYPE_CHECKING:
 MOST_HEADER: Final = 64 * 1024  # octets of a header section that are looked at
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyContext:
-    """What else is to be known: a directory of the calling thread, since asking it writes; our name; the moment.
-
-    `next_id` gives a new message id, and may raise StorageError, as everything asked of the directory.
-    """
-
-    directory: Directory
-    hostname: str
-    now: datetime
-    next_id: Callable[[], str]
-
-
 def automatic_reply(
-    leased: Leased, account: Account, reply: AutoReply, header: bytes, context: ReplyContext
+    leased: Leased, account: Account, reply: AutoReply, header: bytes, context: ErrandContext
 ) -> Post | None:
     """The account's answer to a mail that was delivered to it, `None` when it is not to be answered. Blocks: not for the loop.
 
@@ -78,7 +62,7 @@ def _names(header: bytes, leased: Leased, account: Account, directory: Directory
     return addressed_to(header, tuple(alias.address for alias in aliases if alias.target.folded() == own))
 
 
-def _envelope(leased: Leased, sender: Mailbox, message_id: str, context: ReplyContext) -> Envelope:
+def _envelope(leased: Leased, sender: Mailbox, message_id: str, context: ErrandContext) -> Envelope:
     return Envelope(
         message_id=message_id,
         accepted_at=context.now,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from genkan.delivery.outcome import Deferred, Delivered, Expanded, Failed, Held
 from genkan.message.dsn import Action, Identity, ReportedRecipient, Returned, report, wants, wants_whole
 from genkan.message.envelope import Envelope, Recipient
-from genkan.message.message_id import message_number
 from genkan.spool.post import Post
 from genkan.spool.recording import Consequence, Finished, KeptBack, PutBack
 from genkan.spool.schedule import next_attempt
@@ -72,19 +71,20 @@ class Reporter:
         self._log = log
         self._clock = clock
 
-    def settle(self, outcomes: Iterable[tuple[Leased, Outcome]]) -> tuple[list[Entry], list[Consequence], list[Report]]:
+    def conclude(
+        self, outcomes: Iterable[tuple[Leased, Outcome]]
+    ) -> tuple[list[Entry], list[Consequence], list[Report]]:
         """What is to be recorded, which messages come of it, and what is to be reported beside that; all are logged."""
         entries: list[Entry] = []
         consequences: list[Consequence] = []
         reports: list[Report] = []
         for leased, outcome in outcomes:
-            entry, report = self._settle(leased, outcome)
+            entry, report = self._concluded(leased, outcome)
             entries.append(entry)
             if report is not None:
                 reports.append(report)
             if isinstance(outcome, Delivered | Expanded | Held):
-                place = ((entry.message, entry.number),)
-                consequences += [Consequence(post, place) for post in outcome.posts]
+                consequences += [Consequence(post, (leased.place,)) for post in outcome.posts]
         return entries, consequences, reports
 
     async def write(self, reports: list[Report]) -> list[Consequence]:
@@ -96,20 +96,20 @@ class Reporter:
             together.setdefault((one.leased.envelope.message_id, path, one.action), []).append(one)
         return [await self._write(path, action, group) for (_, path, action), group in together.items()]
 
-    def _settle(self, leased: Leased, outcome: Outcome) -> tuple[Entry, Report | None]:
+    def _concluded(self, leased: Leased, outcome: Outcome) -> tuple[Entry, Report | None]:
         match outcome:
             case Delivered(by, success):
                 self._say("delivered", leased, by=by or None)
-                return self._finished(leased), self._success(leased, outcome, success)
+                return Finished(*leased.place), self._success(leased, outcome, success)
             case Expanded(posts, reason, success):
                 self._say("expanded", leased, reason=reason, into=[post.envelope.message_id for post in posts])
-                return self._finished(leased), self._success(leased, outcome, success)
+                return Finished(*leased.place), self._success(leased, outcome, success)
             case Held(hold, reason):
                 self._say("held", leased, hold=hold, reason=reason)
-                return KeptBack(message_number(leased.envelope.message_id), leased.number, hold, reason), None
+                return KeptBack(*leased.place, hold, reason), None
             case Failed(reason, status, remote, reply):
-                if self._retry.permanent and remote and not self._is_over(leased):
-                    return self._settle(leased, Deferred(reason, None, status, remote, reply))
+                if self._retry.permanent and remote and self._clock.now() < self._expires_at(leased):
+                    return self._concluded(leased, Deferred(reason, None, status, remote, reply))
                 return self._fail(leased, outcome)
             case Deferred():
                 return self._defer(leased, outcome)
@@ -124,28 +124,25 @@ class Reporter:
         """Give a recipient up: the sender is told, unless there is none, or he wants to know nothing."""
         self._say("failed", leased, reason=outcome.reason)
         if not self._may_tell(leased):
-            number = message_number(leased.envelope.message_id)
-            return KeptBack(number, leased.number, UNDELIVERABLE, outcome.reason), None
+            return KeptBack(*leased.place, UNDELIVERABLE, outcome.reason), None
         told = Report(leased, "failed", outcome) if wants(leased.recipient, "failed") else None
-        return self._finished(leased), told
+        return Finished(*leased.place), told
 
     def _defer(self, leased: Leased, outcome: Deferred) -> tuple[Entry, Report | None]:
-        if self._is_over(leased):
+        now = self._clock.now()
+        if now >= self._expires_at(leased):
             age = str(self._retry.expire).removesuffix(", 0:00:00")  # "5 days"
             reason = f"given up after {age}: {outcome.reason}"
             return self._fail(leased, Deferred(reason, None, _EXPIRED, outcome.remote, outcome.reply))
-        now = self._clock.now()
-        expires_at = leased.envelope.accepted_at + self._retry.expire
-        due_at = min(outcome.retry_at or self._next(leased, now), expires_at)
+        due_at = min(outcome.retry_at or self._next(leased, now), self._expires_at(leased))
         late = bool(self._retry.warn) and now >= leased.envelope.accepted_at + self._retry.warn
         warned = late and not leased.warned and self._may_tell(leased) and wants(leased.recipient, "delayed")
         self._say("deferred", leased, reason=outcome.reason, next=due_at)
-        number = message_number(leased.envelope.message_id)
-        entry = PutBack(number, leased.number, due_at, outcome.reason, warned, outcome.attempted)
+        entry = PutBack(*leased.place, due_at, outcome.reason, warned, outcome.attempted)
         return entry, Report(leased, "delayed", outcome) if warned else None
 
-    def _is_over(self, leased: Leased) -> bool:
-        return self._clock.now() >= leased.envelope.accepted_at + self._retry.expire
+    def _expires_at(self, leased: Leased) -> datetime:
+        return leased.envelope.accepted_at + self._retry.expire
 
     def _next(self, leased: Leased, now: datetime) -> datetime:
         due_at = next_attempt(
@@ -156,14 +153,11 @@ class Reporter:
             expire=self._retry.expire,
             jitter=random.random(),  # noqa: S311
         )
-        assert due_at is not None  # `_is_over` was asked before
+        assert due_at is not None  # it is not given up yet
         return due_at
 
     def _may_tell(self, leased: Leased) -> bool:
         return reverse_path_of(leased) is not None
-
-    def _finished(self, leased: Leased) -> Finished:
-        return Finished(message_number(leased.envelope.message_id), leased.number)
 
     def _say(self, event: str, leased: Leased, **details: object) -> None:
         known = {name: value for name, value in details.items() if value is not None}
@@ -189,12 +183,12 @@ class Reporter:
             smtputf8=not str(path).isascii(),
             requiretls=envelope.requiretls,  # RFC 8689, 5
         )
-        places = tuple((message_number(one.leased.envelope.message_id), one.leased.number) for one in group)
+        places = tuple(one.leased.place for one in group)
         return Consequence(Post(told, content), places)
 
     def _reported(self, one: Report, now: datetime) -> ReportedRecipient:
         outcome, recipient = one.outcome, one.leased.recipient
-        until = one.leased.envelope.accepted_at + self._retry.expire if one.action == "delayed" else None
+        until = self._expires_at(one.leased) if one.action == "delayed" else None
         if isinstance(outcome, Delivered | Expanded):
             return ReportedRecipient(recipient, one.action, "2.0.0", "", "", "", now)
         status, remote, reply = outcome.status, outcome.remote, outcome.reply

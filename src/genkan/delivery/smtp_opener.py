@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     import ssl
 
     from genkan.clock import Clock
-    from genkan.delivery.client_tls import ClientContexts, Requirement, TlsPolicy, TlsWish
+    from genkan.delivery.client_tls import ClientContexts, Requirement, TlsWish
     from genkan.delivery.dane import Dane
     from genkan.delivery.mx import Families, OwnNames
     from genkan.delivery.smtp_carrier import Patience
     from genkan.delivery.sts import StsPolicies, StsPolicy
+    from genkan.directory.hops import TlsPolicy
     from genkan.dns.resolver import Resolver
     from genkan.smtp.client_extensions import ServerExtensions
     from genkan.smtp.client_replies import ServerReply

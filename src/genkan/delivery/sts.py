@@ -71,22 +71,6 @@ class PolicyStore(Protocol):
         ...
 
 
-class MemoryPolicies:
-    """A store that forgets everything with the process, and the domains that were stored first when there are too many."""
-
-    def __init__(self, most: int = MOST_DOMAINS) -> None:
-        self._most = most
-        self._policies: dict[str, StsPolicy] = {}
-
-    async def get(self, domain: str) -> StsPolicy | None:
-        """See `PolicyStore`."""
-        return self._policies.get(domain)
-
-    async def put(self, domain: str, policy: StsPolicy) -> None:
-        """See `PolicyStore`."""
-        _remember(self._policies, domain, policy, self._most)
-
-
 class StsPolicies:
     """The policies of all domains."""
 
@@ -125,7 +109,7 @@ class StsPolicies:
     async def _kept(self, name: str) -> StsPolicy | None:
         """The policy that is known and has not expired."""
         if name not in self._known:
-            _remember(self._known, name, await self._store.get(name), MOST_DOMAINS)
+            _remember(self._known, name, await self._store.get(name))
         policy = self._known.get(name)
         return policy if policy is not None and self._clock.now() < policy.expires else None
 
@@ -145,10 +129,10 @@ class StsPolicies:
     async def _renew(self, name: str, identifier: str) -> StsPolicy | None:
         try:
             policy = parse_policy(await self._fetch(name), identifier, self._clock.now())
-            _remember(self._known, name, policy, MOST_DOMAINS)
+            _remember(self._known, name, policy)
             await self._store.put(name, policy)
         except PolicyError as error:
-            _remember(self._failed, name, self._clock.monotonic() + NEXT_TRY_AFTER, MOST_DOMAINS)
+            _remember(self._failed, name, self._clock.monotonic() + NEXT_TRY_AFTER)
             self._on_failure(name, str(error))
             return None
         finally:
@@ -219,9 +203,9 @@ def _pattern(text: str) -> str:
     return f"*.{name}" if text.startswith("*.") else name
 
 
-def _remember(known: dict[str, _T], name: str, value: _T, most: int) -> None:
+def _remember(known: dict[str, _T], name: str, value: _T) -> None:
     """Keep a value as the newest; the oldest makes room."""
     known.pop(name, None)
     known[name] = value
-    if len(known) > most:
+    if len(known) > MOST_DOMAINS:
         del known[next(iter(known))]

@@ -8,21 +8,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from genkan.delivery.sts import StsPolicy
-from genkan.directory.directory import Directory
 from genkan.directory.sts_policies import StoredPolicy
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from genkan.directory.directory import Directory
 
 
 class DirectoryPolicies:
     """See `PolicyStore`. A directory that cannot be asked is like one that knows no policy: it is fetched then."""
 
-    def __init__(self, directory: Directory, storage_folder: Path) -> None:
-        """`directory` is read on the event loop; what is written takes a connection of its own, in a thread."""
+    def __init__(self, directory: Directory, open_directory: Callable[[], Directory]) -> None:
+        """`directory` is read on the event loop; to write, another one is opened in a thread."""
         self._directory = directory
-        self._storage_folder = storage_folder
+        self._open_directory = open_directory
 
     async def get(self, domain: str) -> StsPolicy | None:
         """See `PolicyStore`."""
@@ -40,6 +41,6 @@ class DirectoryPolicies:
         await asyncio.get_running_loop().run_in_executor(None, self._write, stored)
 
     def _write(self, stored: StoredPolicy) -> None:
-        with suppress(StorageError), Directory.open(self._storage_folder) as directory:
+        with suppress(StorageError), self._open_directory() as directory:
             directory.sts_policies.drop_expired(stored.fetched)
             directory.sts_policies.put(stored)

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genkan.delivery.carrier import Opener
-    from genkan.delivery.client_tls import TlsPolicy
     from genkan.delivery.smtp_opener import SmtpWorld
     from genkan.delivery.webhook_request import WebhookFormat
     from genkan.directory.directory import Directory
-    from genkan.directory.hops import Hop
+    from genkan.directory.hops import Hop, TlsPolicy
 
     Onward = ByMx | SmtpHop | LmtpHop | LmtpSocket | Webhook | PythonFunction | Pipe
 

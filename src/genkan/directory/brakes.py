@@ -75,7 +75,6 @@ class Brakes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._queries = store.queries
-        self._braked: dict[str, bool] = store.cache()
         self._forgotten = -1
 
     def note(self, counts: Mapping[str, int], numbers: BrakeNumbers, now: datetime) -> list[Stopped]:
@@ -91,13 +90,6 @@ class Brakes:
                 self._forgotten = hour
             noted = [self._note(account, count, numbers, now) for account, count in counts.items()]
         return [stopped for stopped in noted if stopped is not None]
-
-    def is_braked(self, account: str) -> bool:
-        """Whether the account's mail to the outside is held. Cached."""
-        known = self._braked.get(account)
-        if known is None:
-            known = self._store.remember(self._braked, account, self._find(account) is not None)
-        return known
 
     def release(self, account: str, now: datetime) -> Braked | None:
         """Lift the brake and count anew from now on; the brake that was lifted, or `None` where there was none."""

@@ -10,7 +10,6 @@ from genkan.record.entry import Rule
 from genkan.rules.approval import parse_approval_addresses, parse_approval_subjects
 from genkan.rules.document import Document
 from genkan.rules.effect import SHIPPED, parse_effect
-from genkan.rules.gateway import parse_gateway
 from genkan.rules.mail import parse_mail
 from genkan.rules.mail_match import MailMatcher
 from genkan.rules.ordb import parse_ordb
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from genkan.rules.approval import ApprovalAddresses, ApprovalSubjects
     from genkan.rules.document import Origin
     from genkan.rules.effect import EffectRules
-    from genkan.rules.gateway import GatewayRules
     from genkan.rules.kinds import Ruleset
     from genkan.rules.mail_block import MailRules
     from genkan.rules.ordb import OrdbRules
@@ -91,10 +89,6 @@ class Rulebook:
     def rejectsmtpip(self) -> RejectRules:
         """rejectsmtpip.dat, without the locks that the server itself has set."""
         return self._rules("rejectsmtpip.dat", parse_rejectsmtpip)
-
-    def gateway(self) -> GatewayRules:
-        """gateway.dat."""
-        return self._rules("gateway.dat", parse_gateway)
 
     def approval_addresses(self) -> ApprovalAddresses:
         """approval-addresses.dat."""

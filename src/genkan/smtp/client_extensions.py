@@ -70,11 +70,6 @@ class ServerExtensions:
         return "REQUIRETLS" in self.keywords
 
     @property
-    def enhanced_codes(self) -> bool:
-        """Replies have enhanced codes (RFC 2034)."""
-        return "ENHANCEDSTATUSCODES" in self.keywords
-
-    @property
     def mechanisms(self) -> tuple[str, ...]:
         """The AUTH mechanisms in upper case (RFC 4954, 3)."""
         return tuple(name.upper() for name in self.keywords.get("AUTH", ()))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What another process than a spool's worker may write into it: decisions about held mail, and that there is something new.
 
-Short transactions beside the worker's own. The worker compares a count once a second (`OutsideChanges`), looks at its
+Short transactions beside the worker's own. The worker compares a count once a second (`Changes`), looks at its
 queue when it has changed, and carries out what it finds there.
 """
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from genkan.message.message_id import message_number
 from genkan.spool.hold import held_from_row
@@ -43,39 +43,23 @@ def decide(message: QueuedMessage, decision: Decision, keep: Callable[[], object
         return held_from_row(found[0]) if found else None
 
 
-class Changes(Protocol):
-    """Tells who delivers from a spool that another process has changed it."""
+class Changes:
+    """Tells whether a spool has changed since somebody asked last; some 10 microseconds a question.
 
-    @property
-    def interval(self) -> float:
-        """Seconds between two questions."""
-        ...
+    `interval` are the seconds between two questions that suit it; `are_an_operators`: it tells of operators' commands alone.
+    """
 
-    @property
-    def are_an_operators(self) -> bool:
-        """Whether what is told of are an operator's commands, and not also the mail that comes in."""
-        ...
+    def __init__(self, folder: Path, *, of_everybody: bool = False) -> None:
+        """What operators do to it; `of_everybody` else too, mail that is accepted included. Belongs to its thread.
 
-    def were_made(self) -> bool:
-        """Whether something was changed since the last call. Raises `StorageError`."""
-        ...
-
-    def close(self) -> None:
-        """Ask nothing afterwards."""
-        ...
-
-
-class OutsideChanges:
-    """Tells the process that accepts into a spool whether operators have changed it; some 10 microseconds a question."""
-
-    interval = 1.0
-    are_an_operators = True
-
-    def __init__(self, folder: Path) -> None:
-        """Belongs to the thread that made it. Raises `StorageError`."""
+        Raises `StorageError`.
+        """
+        self.are_an_operators = not of_everybody
+        self.interval = 0.05 if of_everybody else 1.0
+        queries = Queries.load("spool")
         self._connection = open_database(folder / "spool.db", read_only=True)
-        self._query = Queries.load("spool").outside_changes
-        self._seen = self._count()
+        self._query = queries.data_version if of_everybody else queries.outside_changes
+        self._seen = self._ask()
 
     def close(self) -> None:
         """Ask nothing afterwards."""
@@ -83,37 +67,10 @@ class OutsideChanges:
 
     def were_made(self) -> bool:
         """Whether something was changed since the last call. Raises `StorageError`."""
-        count = self._count()
-        changed, self._seen = count != self._seen, count
+        found = self._ask()
+        changed, self._seen = found != self._seen, found
         return changed
 
-    def _count(self) -> int:
-        with translated("the spool"):
-            return int(self._connection.execute(self._query).get)
-
-
-class AllChanges:
-    """Tells a process that does not accept into a spool of everything that is committed there, mail accepted included."""
-
-    interval = 0.05
-    are_an_operators = False
-
-    def __init__(self, folder: Path) -> None:
-        """Belongs to the thread that made it. Raises `StorageError`."""
-        self._connection = open_database(folder / "spool.db", read_only=True)
-        self._query = Queries.load("spool").data_version
-        self._seen = self._version()
-
-    def close(self) -> None:
-        """See `Changes`."""
-        self._connection.close()
-
-    def were_made(self) -> bool:
-        """See `Changes`."""
-        version = self._version()
-        changed, self._seen = version != self._seen, version
-        return changed
-
-    def _version(self) -> int:
+    def _ask(self) -> int:
         with translated("the spool"):
             return int(self._connection.execute(self._query).get)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from genkan.message.message_id import message_number
 from genkan.spool.hold import HELD
 from genkan.spool.rows import LEASE, envelope_from_row, microseconds, moment, recipient_from_row
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from genkan.storage.engine import StorageError
     from genkan.storage.sqlite import Queries
 
+    Place = tuple[int, int]  # of a recipient: the message's number, and its own
     _Message = tuple[Envelope, int, bytes | None]
     LeaseDone = Callable[["StorageError | None", "list[Leased]", "datetime | None"], None]
 
@@ -60,6 +62,11 @@ class Leased:
     attempt: int
     warned: bool = False
     content: bytes | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the spool has it."""
+        return message_number(self.envelope.message_id), self.number
 
 
 class Lease:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from genkan.spool.acceptance import Accept, Discard
 from genkan.spool.ledger import OwnLedger
 from genkan.spool.rows import LEASE, microseconds
-from genkan.spool.segments import Extent, Segments, parse_extents, sync_folder
+from genkan.spool.segments import Extent, Segments, cut_extents, parse_extents, sync_folder
 from genkan.spool.writer import ExtentWrite, Writer
 from genkan.storage.engine import StorageCorrupt, StorageError, translated
 from genkan.storage.lock import DELIVERY_LOCK, LOCK_FILE, lock_folder
@@ -149,15 +149,11 @@ class Draft:
 
         An extent is not given back before the draft ends: the write to it may still be queued.
         """
-        while self.extents and count:
-            segment, offset, length = self.extents[0]
-            if length <= count:
-                self.waste.append(self.extents.pop(0))
-                count -= length
-            else:
-                self.extents[0] = Extent(segment, offset + count, length - count)
-                count = 0
-        return count
+        flushed = sum(extent.length for extent in self.extents)
+        left = cut_extents(self.extents, count)
+        self.waste += self.extents[: len(self.extents) - len(left)]
+        self.extents = left
+        return max(0, count - flushed)
 
 
 class Spool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from genkan.spool.deciding import OutsideChanges
+from genkan.spool.deciding import Changes
 from genkan.spool.recording import TakeChanges
 from genkan.storage.engine import StorageError
 
@@ -23,7 +23,7 @@ class SegmentWatch:
         """Begin to look. Raises `StorageError`."""
         self._spool = spool
         self._loop = loop
-        self._changes = OutsideChanges(spool.folder)
+        self._changes = Changes(spool.folder)
         self._timer = loop.call_later(self._changes.interval, self._look)
 
     def close(self) -> None:
