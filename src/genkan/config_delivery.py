@@ -73,6 +73,12 @@ class Delivery(Table):
     final_timeout: Duration = Field(
         default=timedelta(minutes=10), ge=SECOND, le=_DAY, description="for the reply to the end of the content"
     )
+    transaction_timeout: Duration = Field(
+        default=timedelta(hours=1),
+        ge=SECOND,
+        le=_DAY,
+        description="for one message to a next hop up to the end of the content, however promptly each reply comes",
+    )
     end_timeout: Duration = Field(
         default=timedelta(minutes=1),
         ge=SECOND,

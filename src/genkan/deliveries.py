@@ -138,7 +138,11 @@ def _smtp_world(config: Config, directory: Directory, resolver: Resolver, log: M
         families=settings.addresses,
         sources={4: settings.source_ipv4, 6: settings.source_ipv6},
         connect=settings.connect_timeout.total_seconds(),
-        patience=Patience(settings.reply_timeout.total_seconds(), settings.final_timeout.total_seconds()),
+        patience=Patience(
+            settings.reply_timeout.total_seconds(),
+            settings.final_timeout.total_seconds(),
+            settings.transaction_timeout.total_seconds(),
+        ),
         messages=settings.messages_per_connection,
         clock=clock,
     )

@@ -44,7 +44,7 @@ from genkan.smtp.reply import Wordbook
 from genkan.spool.deciding import Changes
 from genkan.spool.foreign import ForeignSpool
 from genkan.spool.message_ids import MessageIds
-from genkan.spool.reading import spool_folders
+from genkan.spool.reading import last_message_number, spool_folders
 from genkan.spool.spool import Spool, SpoolLimits
 from genkan.spool.watch import SegmentWatch
 from genkan.web.app import make_app, serving
@@ -117,13 +117,14 @@ class Worker:
         self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
         self.directory = open_directory(config)
         self.message_ids = MessageIds(self._take_block, loop)
-        self.message_ids.prepare()
         self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock)
         self._deliveries = Deliveries(
             config, self.directory, self._resolvers(), self.message_ids.next, self.log, self.clock
         )
         for number in self._spool_numbers():
             self._open_spool(number)
+        self._avoid_numbers_in_use()
+        self.message_ids.prepare()
         if self.role != "deliver":
             self._prepare_reception(admission)
         for listener in self.listeners:
@@ -183,6 +184,11 @@ class Worker:
         self._watches.append(SegmentWatch(spool, self.loop))
         if delivers:
             self._deliveries.add(spool, self._settled).start(Changes(folder))
+
+    def _avoid_numbers_in_use(self) -> None:
+        """A directory that was restored from a backup must not give out the ids of what is queued."""
+        folders = [*(spool.folder for spool in self._spools), *(spool.folder for spool in self._foreign)]
+        self.directory.raise_message_numbers(max(map(last_message_number, folders), default=0) + 1)
 
     def _take_block(self, count: int) -> range:
         """On any thread: a block of message numbers, through a connection of its own."""

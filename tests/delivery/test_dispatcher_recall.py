@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genkan.delivery.route import LocalRoute
 from genkan.message.envelope import Recipient
 from genkan.smtp.address import Mailbox
-from genkan.spool.changing import Delete, Hold, Release, carry_out
+from genkan.spool.changing import Delete, Hold, Release, Reroute, carry_out
 from genkan.spool.queue import Leased
 from genkan.spool.selection import Selection
 from tests.support.next_hop import WAIT, next_hop
@@ -55,6 +55,22 @@ def test_what_waits_for_a_next_hop_is_given_back_when_it_is_held_and_comes_again
         office.until_empty()
         assert sorted(one["attempt"] for one in office.logged("delivered")) == [1] * COUNT
         assert len(hop.until_taken(COUNT)) == COUNT
+
+
+def test_what_is_rerouted_while_it_waits_goes_the_new_way_at_once(tmp_path: Path) -> None:
+    with (
+        next_hop({"MAIL": WAIT}) as hop,
+        next_hop() as other,
+        office_in(tmp_path, settings=smarthost(hop)) as office,
+    ):
+        for number in range(1, COUNT + 1):
+            office.accept(number, DAN)
+        office.opened.turn_until(lambda: bool(hop.said("MAIL")))
+        change(office, Reroute(f"smtp:127.0.0.1:{other.port}"))
+        office.opened.turn_until(lambda: len(other.taken) == COUNT - 1)
+        hop.go.set()
+        office.until_empty()
+        assert len(hop.taken) == 1
 
 
 def test_what_is_deleted_while_it_waits_is_held_and_then_may_be_deleted(tmp_path: Path) -> None:

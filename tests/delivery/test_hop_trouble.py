@@ -13,7 +13,7 @@ import pytest
 from genkan.delivery.carrier import CarrierLost
 from genkan.delivery.hop import FIRST_REST, LONGEST_REST, MANY, HopLimits
 from genkan.delivery.outcome import Deferred, Failed
-from tests.delivery.places import DEAD, DONE, SECONDS, Office, Place
+from tests.delivery.places import DEAD, DONE, SECONDS, Office, Place, identifier
 from tests.delivery.relaying import no_socket_left, run, turned_until
 from tests.support.server import START
 
@@ -92,6 +92,20 @@ def test_a_hop_rests_longer_each_time_and_is_back_when_it_can_be_reached(log: Pa
         place.dead = None
         office.put(place)
         assert (await office.settled())[-1] == DONE
+        office.close()
+
+    run(carry())
+
+
+def test_a_resting_hop_that_is_spoken_to_otherwise_is_tried_at_once(log: Path) -> None:
+    async def carry() -> None:
+        office, wrong, right = Office(log), Place(dead=DEAD), Place()
+        office.put(wrong)
+        await office.settled()
+        office.put(wrong)
+        office.put(right)
+        await office.settled()
+        assert (wrong.tried, right.carried) == (1, [identifier(2)])
         office.close()
 
     run(carry())

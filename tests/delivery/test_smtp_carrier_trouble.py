@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from genkan.delivery.carrier import CarrierLost
 from genkan.delivery.outcome import Deferred, Delivered, Failed
+from genkan.delivery.smtp_carrier import Patience
 from tests.delivery.consignments import consignment
 from tests.delivery.dialogues import (
     ALL_SETS,
@@ -32,6 +34,7 @@ from tests.support.next_hop import CLOSE, FLOOD, FULL, SILENT, WAIT, Do, next_ho
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from genkan.delivery.outcome import Outcome
     from tests.support.next_hop import Act, Script
 
 
@@ -78,6 +81,32 @@ def test_a_silent_server_is_waited_for_so_long(place: str, extensions: tuple[str
     outcomes, usable, _ = sent_by({place: SILENT}, extensions=extensions)
     assert outcomes == [LATE]
     assert not usable
+
+
+@pytest.mark.parametrize("place", ["RCPT cy@in.test", "DATA", "early"])
+def test_a_transaction_has_an_end_however_long_each_reply_may_take(place: str) -> None:
+    async def send() -> list[Outcome]:
+        carrier = await opened(plan_to(hop), smtp_world(patience=Patience(30, 30, 0.3)))
+        try:
+            return await carrier.carry(mail)
+        finally:
+            await carrier.close()
+
+    mail = replace(of_blocks(*[b"x" * 65536] * 400), leased=consignment(*THREE).leased)
+    with next_hop({place: SILENT}, extensions=()) as hop:
+        assert run(send())[-1] == LATE
+
+
+def test_the_last_reply_is_waited_for_beyond_the_end_of_the_transaction() -> None:
+    async def send() -> list[Outcome]:
+        carrier = await opened(plan_to(hop), smtp_world(patience=Patience(30, 30, 0.3)))
+        asyncio.get_running_loop().call_later(0.6, hop.go.set)
+        outcomes = await carrier.carry(consignment())
+        await carrier.close()
+        return outcomes
+
+    with next_hop({"content": WAIT}) as hop:
+        assert run(send()) == [TAKEN]
 
 
 @pytest.mark.parametrize("extensions", [("CHUNKING",), ()])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import ssl
 from datetime import UTC, datetime
@@ -122,3 +123,20 @@ def test_the_spool_of_a_worker_that_is_no_more_is_delivered_by_those_that_are(ma
     site.start()
     assert_nothing_lost(site.config, load.acknowledged)
     assert site.terminate() == 0
+
+
+def test_a_directory_restored_beside_a_newer_queue_gives_out_none_of_its_ids(make_site: MakeSite) -> None:
+    site = make_site("[delivery]\npaused = true\n")
+    backup = site.config.home / "backup"
+    site.start()
+    assert site.terminate() == 0
+    shutil.copytree(site.config.storage_folder, backup, ignore=shutil.ignore_patterns("spool", "record"))
+    for restored in (False, True):
+        if restored:
+            shutil.copytree(backup, site.config.storage_folder, dirs_exist_ok=True)
+        site.start()
+        with Client(site.port) as client:
+            assert client.send(b"Subject: kept\r\n\r\n")[:3] == "250"
+        assert site.terminate() == 0
+    first, second = (one.message_id for one in list_queued(site.config.storage_folder, datetime.now(UTC)))
+    assert first < second

@@ -159,11 +159,13 @@ def test_what_the_operator_holds_while_it_is_attempted_stays_held_afterwards(ope
 def test_a_recall_tells_which_are_still_wanted(opened: SpoolOnLoop) -> None:
     opened.accept(envelope(1, ANN, BOB), b"x")
     opened.accept(envelope(2), b"x")
-    opened.lease()
+    opened.accept(envelope(3), b"x")
+    leased, _ = opened.lease()
     with closing(opened.database()) as connection:
         connection.execute("UPDATE recipient SET held = 'operator' WHERE message = 1 AND number = 1")
         connection.execute("DELETE FROM recipient WHERE message = 2")
+        connection.execute("UPDATE recipient SET route = 'smtp:new.test' WHERE message = 3")
     answers: list[set[tuple[int, int]]] = []
-    opened.spool.submit(Recall(opened.spool, [(1, 0), (1, 1), (2, 0)], answers.append))
+    opened.spool.submit(Recall(opened.spool, leased, answers.append))
     opened.turn_until(lambda: bool(answers))
     assert answers == [{(1, 0)}]

@@ -98,10 +98,9 @@ class Attempts:
         """Let resting hops be tried at once."""
         self._hops.wake()
 
-    def waiting(self) -> list[Place]:
+    def waiting(self) -> list[Leased]:
         """Those that are not begun: they can still be recalled."""
-        leased = (*self._batches.waiting(), *self._hops.waiting())
-        return [place for place in (one.place for one in leased) if place not in self._awaited]
+        return [one for one in (*self._batches.waiting(), *self._hops.waiting()) if one.place not in self._awaited]
 
     def recall(self, places: AbstractSet[Place]) -> list[Leased]:
         """Do not begin these; those of them that will indeed not be."""

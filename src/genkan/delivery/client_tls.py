@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from genkan.delivery.outcome import words_of
 from genkan.delivery.sts import matches_mx
 
 if TYPE_CHECKING:
@@ -134,5 +135,5 @@ def _load(context: ssl.SSLContext, authorities: Path) -> None:
     except ssl.SSLError as error:
         raise AuthorityError(f"{authorities}: no PEM file of certificate authorities; put one there") from error
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = words_of(error)
         raise AuthorityError(f"{authorities}: {reason}; make the file readable or correct its name") from error

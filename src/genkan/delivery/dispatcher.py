@@ -140,10 +140,11 @@ class Dispatcher:
                 self._look()
 
     def _recall(self) -> None:
-        """Ask which of those that wait here are still wanted: an operator may have deleted or held them."""
-        places = [leased.place for leased in self._ready] + self._attempts.waiting()
-        if places:
-            self._queue.submit(Recall(self._queue, places, lambda wanted: self._drop(set(places) - wanted)))
+        """Ask which of those that wait here are still wanted: an operator may have deleted, held or rerouted them."""
+        leased = [*self._ready, *self._attempts.waiting()]
+        if leased:
+            places = {one.place for one in leased}
+            self._queue.submit(Recall(self._queue, leased, lambda wanted: self._drop(places - wanted)))
 
     def _drop(self, unwanted: set[Place]) -> None:
         """Give back those of these that are not begun yet."""

@@ -117,6 +117,12 @@ class HopQueue:
 
     # What others call.
 
+    def follow(self, way: Way) -> None:
+        """What the way says counts from now on; when it is spoken to otherwise than before, it rests no more."""
+        if self.opener is not None and self.opener != way.opener:
+            self.wake()
+        self.opener, self.connections = way.opener, way.connections
+
     def put(self, consignment: Consignment) -> None:
         """Carry it when its turn has come; after `stop`, nobody is told anything of it."""
         if self._stopping:
@@ -375,7 +381,7 @@ class Hops:
             self._make_room()
             queue = HopQueue(way.name, self._limits, self._slots, self._carried, self._log, self._clock)
             self._queues[way.name] = queue
-        queue.opener, queue.connections = way.opener, way.connections
+        queue.follow(way)
         queue.put(consignment)
 
     def wake(self) -> None:

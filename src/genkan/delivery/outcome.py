@@ -79,3 +79,8 @@ class Held:
 
 
 Outcome = Delivered | Expanded | Deferred | Failed | Held
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, without its number; its kind when it says nothing."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from genkan.delivery.carrier import CarrierLost
-from genkan.delivery.outcome import Deferred, Delivered, Failed
+from genkan.delivery.outcome import Deferred, Delivered, Failed, words_of
 from genkan.delivery.whole import whole_content, whole_size
 from genkan.smtp.client import Step, Transaction
 from genkan.smtp.client_commands import RSET, needs_smtputf8
@@ -29,10 +30,14 @@ _MOST_SAID: Final = 1000  # characters of a reply that are kept for each recipie
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds for a reply or a block of content, and for the reply to the end of the content (RFC 5321, 4.5.3.2)."""
+    """Seconds for a reply or a block of content, and for the reply to the end of the content (RFC 5321, 4.5.3.2).
+
+    And for a whole transaction, however promptly each reply comes; its last replies have their time nevertheless.
+    """
 
     reply: float
     final: float
+    transaction: float = 3600.0
 
 
 class SmtpCarrier:
@@ -79,7 +84,8 @@ class SmtpCarrier:
         self._usable = False  # nobody may go on where a transaction was broken off
         trouble: Deferred | None = None
         try:
-            await self._run(transaction, consignment)
+            async with asyncio.timeout(self._patience.transaction) as end:
+                await self._run(transaction, consignment, end)
             self._usable = transaction.usable
         except (OSError, ProtocolError, ValueError) as error:
             if self._may_be_lost and self._connection.is_lost:
@@ -116,7 +122,7 @@ class SmtpCarrier:
 
     # The dialogue. All of it raises `OSError`, `TimeoutError`, `ProtocolError`, `CarrierLost`.
 
-    async def _run(self, transaction: Transaction, consignment: Consignment) -> None:
+    async def _run(self, transaction: Transaction, consignment: Consignment, end: asyncio.Timeout) -> None:
         connection, patience = self._connection, self._patience
         if self._needs_reset:
             await self._reset()
@@ -127,6 +133,7 @@ class SmtpCarrier:
                 case Step.WRITE_CONTENT:
                     await self._write_content(transaction, consignment, pending)
                     seconds = patience.final
+                    _extend(end, seconds)
                 case Step.READ_REPLY:
                     connection.write(pending)
                     transaction.receive(await self._reply(seconds))
@@ -198,7 +205,7 @@ class SmtpCarrier:
         if isinstance(error, TimeoutError):
             return Deferred(f"{self._server} did not answer in time", status="4.4.2", remote=self._server)
         if self._connection.is_lost:
-            return Deferred(f"{self._server}: {error}", status="4.4.2", remote=self._server)
+            return Deferred(f"{self._server}: {words_of(error)}", status="4.4.2", remote=self._server)
         return _unreadable(error)
 
     def _outcome(self, reply: ServerReply | None, trouble: Deferred | None) -> Outcome:
@@ -212,8 +219,15 @@ class SmtpCarrier:
         return kind(f"{self._server} said: {said}", status=reply.enhanced or code, remote=self._server, reply=said)
 
 
+def _extend(end: asyncio.Timeout, seconds: float) -> None:
+    """Wait so long in any case: the server may have the message already, and would get it again."""
+    now, latest = asyncio.get_running_loop().time(), end.when()
+    if latest is not None:
+        end.reschedule(max(latest, now + seconds))
+
+
 def _unreadable(error: Exception) -> Deferred:
-    return Deferred(f"the content cannot be read: {error}", status="4.3.0")
+    return Deferred(f"the content cannot be read: {words_of(error)}", status="4.3.0")
 
 
 async def _has_ascii_header(consignment: Consignment) -> bool:

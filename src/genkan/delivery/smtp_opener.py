@@ -16,7 +16,7 @@ from genkan.delivery.client_tls import tls_requirement
 from genkan.delivery.dane import NO_DANE, authenticates, presented_certificates
 from genkan.delivery.dane import tlsa_requirement as dane_of
 from genkan.delivery.mx import MxTargets, Target, host_targets, next_hops
-from genkan.delivery.outcome import Deferred, Failed
+from genkan.delivery.outcome import Deferred, Failed, words_of
 from genkan.delivery.smtp_carrier import SmtpCarrier
 from genkan.delivery.smtp_connection import SmtpConnection
 from genkan.smtp.client_auth import auth_dialogue
@@ -151,7 +151,7 @@ class SmtpOpener:
             except TimeoutError:
                 outcome = Deferred("no answer in time", status=_UNREACHED, remote=target.host)
             except (OSError, ProtocolError) as error:
-                outcome = Deferred(str(error), status=_UNREACHED, remote=target.host)
+                outcome = Deferred(words_of(error), status=_UNREACHED, remote=target.host)
             outcomes.append(replace(outcome, reason=f"{_place(target)}: {outcome.reason}"))
             if self._world.clock.monotonic() - begun > self._world.patience.reply:
                 break  # one address after the other that is silent would keep a connection's room for very long
@@ -176,7 +176,7 @@ class SmtpOpener:
             return await self._greeted(target, demands)
         except _NoTls as error:
             if requirement.kind != "opportunistic":
-                reason = f"TLS failed: {error.__cause__} ({requirement.reason})"
+                reason = f"TLS failed: {error} ({requirement.reason})"
                 raise _Refused(reason, _TLS_TROUBLE) from error
         return await self._greeted(target, demands._replace(requirement=requirement._replace(kind="none")))
 
@@ -259,7 +259,7 @@ class SmtpOpener:
         try:
             await connection.start_tls(self._world.contexts(kind), target.host, self._world.connect)
         except (OSError, ValueError) as error:  # ValueError: a name that no certificate can have
-            raise _NoTls from error
+            raise _NoTls(words_of(error)) from error
         if kind == "dane":
             self._check_dane(connection, target, demands.dane)
         return True

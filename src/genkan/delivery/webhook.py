@@ -25,7 +25,7 @@ from yarl import URL
 
 from genkan.delivery.carrier import CarrierLost, HopUnreachable
 from genkan.delivery.http_names import HttpNames
-from genkan.delivery.outcome import Deferred, Failed
+from genkan.delivery.outcome import Deferred, Failed, words_of
 from genkan.delivery.webhook_answer import MOST_OCTETS, MOST_WORDS, Answer, outcomes
 from genkan.delivery.webhook_request import (
     Body,
@@ -187,7 +187,7 @@ class WebhookCarrier:
         try:
             digest = await content_digest(consignment)
         except OSError as error:
-            raise _ContentUnreadable(error.errno, error.strerror or str(error)) from error
+            raise _ContentUnreadable(error.errno, words_of(error)) from error
         signed = signature(
             self._webhook.secret,
             self._clock.now(),
@@ -246,10 +246,8 @@ async def _start(response: ClientResponse) -> bytes:
 def _describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no connection in time"
-    words = getattr(error, "strerror", None) or str(error)
-    return (
-        visible(words, MOST_WORDS) if words and "://" not in words else type(error).__name__
-    )  # a URL may hold secrets
+    words = words_of(error)
+    return visible(words, MOST_WORDS) if "://" not in words else type(error).__name__  # a URL may hold secrets
 
 
 def _is_address(host: str) -> bool:

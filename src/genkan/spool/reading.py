@@ -106,6 +106,14 @@ def choose(storage_folder: Path, now: datetime, selection: Selection) -> Iterato
             yield from chain.from_iterable(chosen(connection, selection, now))
 
 
+def last_message_number(folder: Path) -> int:
+    """The highest number of a message in a spool, 0 when there is none. Raises `StorageError`."""
+    with _opened(folder) as connection:
+        [(last,)] = connection.execute(_queries().last_message).fetchall()
+    assert isinstance(last, int)
+    return last
+
+
 def list_held(storage_folder: Path, now: datetime) -> Iterator[QueuedMessage]:
     """Those that are held, in the same order. Raises `StorageError`."""
     yield from _listed(storage_folder, now, _queries().held_messages)

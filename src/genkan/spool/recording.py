@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import apsw
 
     from genkan.spool.post import Post
-    from genkan.spool.queue import Queue
+    from genkan.spool.queue import Leased, Place, Queue
     from genkan.spool.rows import Row
     from genkan.spool.writer import Batch
     from genkan.storage.engine import StorageError
@@ -187,14 +187,12 @@ class Recall:
 
     __slots__ = ("_done", "_leased", "_queue", "_wanted")
 
-    def __init__(
-        self, queue: Queue, leased: Sequence[tuple[int, int]], done: Callable[[set[tuple[int, int]]], None]
-    ) -> None:
-        """`leased` are messages and numbers; `done` gets those of them that nobody has deleted or held."""
+    def __init__(self, queue: Queue, leased: Sequence[Leased], done: Callable[[set[Place]], None]) -> None:
+        """`done` gets the places of those that nobody has deleted, held, or sent another way."""
         self._queue = queue
         self._leased = leased
         self._done = done
-        self._wanted: set[tuple[int, int]] = set()
+        self._wanted: set[Place] = set()
 
     def segments(self) -> Sequence[int]:
         """See `Job`."""
@@ -202,9 +200,9 @@ class Recall:
 
     def run(self, batch: Batch) -> None:
         """See `Job`."""
-        pairs = json.dumps(self._leased)
-        self._wanted = set(batch.connection.execute(self._queue.queries.still_wanted, (pairs,)))
+        asked = json.dumps([(*one.place, one.recipient.route) for one in self._leased])
+        self._wanted = set(batch.connection.execute(self._queue.queries.still_wanted, (asked,)))
 
     def done(self, error: StorageError | None) -> None:
         """See `Job`. While the database cannot be asked all of them are wanted: what is not will be told later."""
-        self._done(set(self._leased) if error is not None else self._wanted)
+        self._done({one.place for one in self._leased} if error is not None else self._wanted)

@@ -34,7 +34,10 @@ SELECT message, number FROM recipient WHERE (message, number) IN (SELECT value -
 
 -- name: still_wanted
 SELECT message, number FROM recipient
-WHERE held IS NULL AND (message, number) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?));
+WHERE held IS NULL AND (message, number, route) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?));
+
+-- name: last_message
+SELECT coalesce(max(id), 0) FROM message;
 
 -- name: delete_finished_messages
 DELETE FROM message
