@@ -18,6 +18,7 @@ from genkan.admin.cli import main
 from genkan.config import Config
 from genkan.config_errors import table_of
 from genkan.policy import chain
+from tests.support.commands import commands_below, commands_in
 from tests.support.pages import Page, Terminal, all_pages
 from tests.support.sources import PACKAGE, ROOT
 
@@ -103,7 +104,11 @@ def test_every_setting_has_an_entry() -> None:
 
 def test_every_command_has_a_section() -> None:
     anchors = PAGES["docs/commands.md"].anchors()
-    missing = [" ".join(words) for words in _commands(main, ("genkan",)) if "-".join(words) not in anchors]
+    missing = [
+        " ".join(words)
+        for words in (words for words, _ in commands_below(main, "genkan"))
+        if "-".join(words) not in anchors
+    ]
     assert missing == []
 
 
@@ -201,14 +206,6 @@ def _settings() -> Iterator[str]:
         yield from [name] if table is None else (f"{name}.{key}" for key in table.model_fields)
 
 
-def _commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if not isinstance(command, click.Group):
-        yield words
-        return
-    for name, inner in command.commands.items():
-        yield from _commands(inner, (*words, name))
-
-
 def _command_lines(page: Page) -> Iterator[str]:
     """Every use of `genkan` in the page's code, each to the end of its line; continued lines are one."""
     for code in page.code():
@@ -227,7 +224,7 @@ def _faults(name: str, line: str) -> list[str]:
     path = ["genkan"]
     while isinstance(command, click.Group) and words:
         path.append(words.pop(0))
-        inner = command.commands.get(path[-1])
+        inner = commands_in(command).get(path[-1])
         if inner is None:
             return [f"{name}: {' '.join(path)}: no such command"]
         command = inner

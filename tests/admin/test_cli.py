@@ -8,16 +8,17 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from genkan import __version__
 from genkan.admin.cli import main
+from tests.support.commands import commands_below
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    import click
 
     from tests.admin.conftest import Installation
 
@@ -47,12 +48,7 @@ COMMANDS: Final = {
 """Of each group the commands in it; "" for a command of its own."""
 
 
-def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, *path, name)
-        else:
-            yield " ".join([*path, name]), command
+BUILT: Final = {" ".join(words): command for words, command in commands_below(main)}
 
 
 def test_the_version_is_printed() -> None:
@@ -61,10 +57,10 @@ def test_the_version_is_printed() -> None:
 
 def test_the_commands_are_those_of_the_contract() -> None:
     named = {f"{group} {verb}".strip() for group, verbs in COMMANDS.items() for verb in verbs.split() or [""]}
-    assert {name for name, _ in commands(main)} == named
+    assert set(BUILT) == named
 
 
-@pytest.mark.parametrize(("name", "command"), list(commands(main)))
+@pytest.mark.parametrize(("name", "command"), list(BUILT.items()))
 def test_every_command_has_json_and_explains_itself(name: str, command: click.Command) -> None:
     result = CliRunner().invoke(main, [*name.split(), "--help"])
     assert result.exit_code == 0

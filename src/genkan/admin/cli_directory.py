@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genkan.admin.cli_brake import brakes_of
+from genkan.admin.cli_forwarding import account_forward, account_reply
 from genkan.admin.invocation import (
     ADDRESS,
     LIMIT,
@@ -65,6 +66,10 @@ def domain_remove(invocation: Invocation, name: str) -> Output:
 @click.group()
 def account() -> None:
     """Who owns a mailbox and may send."""
+
+
+account.add_command(account_forward)
+account.add_command(account_reply)
 
 
 @account.command("add")

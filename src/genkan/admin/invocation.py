@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from genkan.admin.init import InitError
 from genkan.admin.operations import Operations
 from genkan.config import Config, ConfigError, load_config
 from genkan.config_values import parse_duration, parse_size
@@ -42,7 +41,7 @@ class Commands(click.Group):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except (ConfigError, DirectoryError, InitError, StorageError) as error:
+        except (ConfigError, DirectoryError, StorageError) as error:
             raise Failure(str(error)) from error
 
 
