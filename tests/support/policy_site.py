@@ -181,7 +181,7 @@ class Client:
             size=facts.size,
             fault="" if fault is None else fault.name,
             received=header.received,
-            header=header.start.decode("latin-1"),
+            header=header.section.decode("latin-1"),
             decision=decision_of(verdict),
             rules=facts.rules,
             actions=facts.handlings.said(),

@@ -38,6 +38,7 @@ class Rules:
     unknown_recipients: int
     transaction_time: float  # seconds
     text_size: int
+    header_size: int
     kept_header: int
     hold_deadline: timedelta
     hold_verdict: str
@@ -55,6 +56,7 @@ def reception_rules(config: Config) -> Rules:
         unknown_recipients=limits.unknown_recipients,
         transaction_time=limits.transaction_time.total_seconds(),
         text_size=config.filter.text_size,
+        header_size=limits.header_size,
         kept_header=config.record.header_size if config.record.enabled else 0,
         hold_deadline=approval.deadline,
         hold_verdict=approval.verdict,

@@ -48,7 +48,7 @@ class Intake:
         self.trace = trace
         self.draft: Draft = house.spool.begin()
         self.draft.append(trace)
-        self._header = HeaderScan(rules.kept_header)
+        self._header = HeaderScan(rules.header_size)
         self._reader: TextReader | None = None
         self._scan: Scan | None = None
         reads = house.chain.reads_text(transaction) or house.trials.reads_text(transaction)
@@ -81,12 +81,12 @@ class Intake:
         return ContentFacts(self.transaction, event.fault, event.size, self._header, Handlings(), text, scan=self._scan)
 
     def header_section(self) -> bytes:
-        """The header section as it came, without the blank line behind it; as far as a reader of texts has kept it."""
-        return b"" if self._reader is None else self._reader.header.octets
+        """The header section as it came, without the blank line behind it; the first `limits.header_size` octets of it."""
+        return self._header.section
 
     def header_start(self) -> bytes:
         """The first octets of the header section: as many as the record keeps."""
-        return self._header.start
+        return self._header.section[: self._house.rules.kept_header]
 
     def discard(self) -> None:
         """Nothing is to be kept."""

@@ -46,19 +46,18 @@ class HeaderScan:
 
     `received` is the number of Received fields, `from_fields` that of From fields (RFC 5322, 3.6 wants one),
     `header_octets` the octets of the header section so far, without the blank line; `ended` is whether that was seen.
-    `start` are the first octets of the header section, as many as are to be kept.
     """
 
-    __slots__ = ("_author", "_keep", "_rest", "_subject", "ended", "from_fields", "header_octets", "received", "start")
+    __slots__ = ("_author", "_keep", "_kept", "_rest", "_subject", "ended", "from_fields", "header_octets", "received")
 
     def __init__(self, keep: int = 0) -> None:
-        """`keep` is the most octets that `start` will have."""
+        """`keep` is the most octets that `section` will have."""
         self.received = 0
         self.from_fields = 0
         self.header_octets = 0
         self.ended = False
-        self.start = b""
         self._keep = keep
+        self._kept = bytearray()
         self._rest = b"\n"  # an undecided line so far, with the LF before it; the first line is given one too
         self._author: _Body | None = None
         self._subject: _Body | None = None
@@ -73,28 +72,38 @@ class HeaderScan:
         """The body of the first Subject field, as `from_field`."""
         return b"" if self._subject is None else self._subject.unfolded
 
-    def feed(self, octets: bytes) -> None:
-        """Take the next chunk of content; costs nothing once `ended`."""
+    @property
+    def section(self) -> bytes:
+        """The header section so far, without the blank line: as many octets of it as are to be kept."""
+        return bytes(self._kept[: self.header_octets])
+
+    def feed(self, octets: bytes) -> int:
+        """Take the next chunk of content. How many of its octets come before the body: none once `ended`."""
         if self.ended:
-            return
-        before = self.header_octets
+            return 0
         for body in (self._author, self._subject):
             if body is not None and body.open:
                 body.extend(octets)
+        before = self._read(octets)
+        if len(self._kept) < self._keep:
+            self._kept += octets[: min(before, self._keep - len(self._kept))]
+        return before
+
+    def _read(self, octets: bytes) -> int:
+        """See `feed`."""
         data = self._rest + octets
         blank = _BLANK_LINE.search(data)
         if blank is None:
             self.header_octets += len(octets)
             self._scan(data, len(data))
             self._keep_undecided(data)
-        else:
-            self.header_octets += blank.start() + 1 - len(self._rest)
-            self._scan(data, blank.start())
-            self._rest = b""
-            self.ended = True
-        if before < self._keep:
-            end = min(self._keep, self.header_octets)
-            self.start = (self.start + octets[: max(0, end - len(self.start))])[:end]
+            return len(octets)
+        self.header_octets += blank.start() + 1 - len(self._rest)
+        self._scan(data, blank.start())
+        before = blank.end() - len(self._rest)
+        self._rest = b""
+        self.ended = True
+        return before
 
     def _scan(self, data: bytes, end: int) -> None:
         for field in _FIELD.finditer(data, 0, end):
