@@ -18,12 +18,17 @@ from tests.support.spools import open_spool
 if TYPE_CHECKING:
     from tests.admin.conftest import Installation
 
-NOW: Final = datetime.now(UTC)
 DAN: Final = Recipient(Mailbox("dan", "example.org"), Mailbox("dan", "example.org"))
 
 
 @pytest.fixture
-def braked(installation: Installation) -> Installation:
+def now() -> datetime:
+    """The moment of the braking: not that of the import, for an hour ends sometimes."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def braked(installation: Installation, now: datetime) -> Installation:
     """Ann and Joann are braked; the brake holds message 1 of Ann, and 2 of Joann; 3 is the operator's hold on mail of Ann."""
     outcomes: list[Exception | None] = []
     for name in ("ann", "joann"):
@@ -32,11 +37,11 @@ def braked(installation: Installation) -> Installation:
         for number, name in ((1, "ann"), (2, "joann"), (3, "ann")):
             draft = spool.begin()
             path = Mailbox(name, "in.test")
-            envelope = Envelope(f"B{number:010}", NOW, path, (DAN,), "192.0.2.10", "client.test")
+            envelope = Envelope(f"B{number:010}", now, path, (DAN,), "192.0.2.10", "client.test")
             spool.accept(envelope, draft, outcomes.append)
     assert outcomes == [None] * 3
     with Directory.open(installation.config.storage_folder) as directory:
-        stopped = directory.brakes.note({"ann@in.test": 1000, "joann@in.test": 300}, BrakeNumbers(), NOW)
+        stopped = directory.brakes.note({"ann@in.test": 1000, "joann@in.test": 300}, BrakeNumbers(), now)
     connection = apsw.Connection(str(installation.config.storage_folder / "spool/1/spool.db"))
     for number, one in enumerate(stopped, start=1):
         statement = "UPDATE recipient SET held = 'brake', outcome = ? WHERE message = ?"
@@ -60,8 +65,8 @@ def test_where_the_brake_is_off_the_list_says_so(installation: Installation) -> 
     assert installation.call("brake", "list").stderr == 'nobody is braked: brake.mode is "off"\n'
 
 
-def test_the_braked_accounts_are_listed(braked: Installation) -> None:
-    since = f"{NOW:%Y-%m-%d %H:%M:%S} UTC"
+def test_the_braked_accounts_are_listed(braked: Installation, now: datetime) -> None:
+    since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     assert braked.text("brake", "list") == (
         "account        since                    recipients  allowed\n"
         f"ann@in.test    {since}  1000        200\n"
@@ -98,19 +103,19 @@ def test_who_is_not_braked_needs_neither(installation: Installation, command: st
     assert installation.refusal("brake", command, "ann@in.test") == expected
 
 
-def test_what_was_held_after_the_release_is_released_by_another(braked: Installation) -> None:
+def test_what_was_held_after_the_release_is_released_by_another(braked: Installation, now: datetime) -> None:
     with Directory.open(braked.config.storage_folder) as directory:
-        directory.brakes.release("ann@in.test", NOW)
+        directory.brakes.release("ann@in.test", now)
     assert braked.text("brake", "release", "ann@in.test") == "released: 1 recipient of 1 message\n"
 
 
-def test_an_account_is_shown_with_its_number(braked: Installation) -> None:
+def test_an_account_is_shown_with_its_number(braked: Installation, now: datetime) -> None:
     assert braked.text("brake", "show", "ann@in.test") == (
         "account       ann@in.test\n"
         "last hour     1000\n"
         "allowed       200 (brake.minimum)\n"
         "highest hour  0\n"
-        f"braked        since {NOW:%Y-%m-%d %H:%M:%S} UTC\n"
+        f"braked        since {now:%Y-%m-%d %H:%M:%S} UTC\n"
     )
     assert "is not there" in braked.refusal("brake", "show", "nobody@in.test")
 
