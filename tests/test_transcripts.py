@@ -151,7 +151,8 @@ def test_no_transcript_expects_a_reply_of_another_profile(profile: Profile) -> N
     assert drawn & NOT_IN_PROFILE[profile] == set()
 
 
-OUR_FIELD: Final = re.compile(rb"Received: [^\r\n]*(\r\n[ \t][^\r\n]*)*\r\n")
+_FOLDED: Final = rb"[^\r\n]*(\r\n[ \t][^\r\n]*)*\r\n"
+OUR_FIELDS: Final = re.compile(rb"(Authentication-Results: mx\.in\.test;%b)?Received: %b" % (_FOLDED, _FOLDED))
 """What the server itself puts in front of a message."""
 
 
@@ -225,7 +226,7 @@ def check_spool(transcript: Transcript, config: Config, clock: StoppedClock) -> 
                 assert len(contents) == step.count
             elif isinstance(step, SpooledContent):
                 assert contents[-1][-len(step.octets) :] == step.octets
-                assert OUR_FIELD.fullmatch(contents[-1].removesuffix(step.octets)), contents[-1]
+                assert OUR_FIELDS.fullmatch(contents[-1].removesuffix(step.octets)), contents[-1]
             elif isinstance(step, HeldCount):
                 assert held[step.kind] == step.count
 

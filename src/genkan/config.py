@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from genkan import config_values as values
+from genkan.config_authenticity import Dkim, Dmarc, Spf
 from genkan.config_delivery import Admin, Brake, Delivery, Lists
 from genkan.config_errors import ConfigError, Location, errors_at, faults_of, syntax_error
 from genkan.config_types import (
@@ -237,19 +238,6 @@ class Approval(Table):
     )
 
 
-class Spf(Table):
-    """Whether the domain of a reverse-path permits its client (SPF, RFC 7208)."""
-
-    mode: Literal["off", "mark", "defer"] = Field(
-        default="mark",
-        description='"mark": find the result out and record it; "defer": also defer mail that fails; "off": do not ask',
-    )
-    softfail: Switch = Field(default=True, description='with "defer": defer softfail, too')
-    exempt: Networks = Field(
-        default=("127.0.0.0/8",), validate_default=True, description="clients that nothing is asked about"
-    )
-
-
 class Dns(Table):
     """Whom to ask about names."""
 
@@ -259,10 +247,13 @@ class Dns(Table):
         Expect('a list of servers such as ["192.0.2.53:53"]'),
     ] = Field(default=(), description="IP:port of the servers to ask; empty: the system's")
     timeout: Duration = Field(
-        default=timedelta(seconds=2),
+        default=timedelta(seconds=4),
         ge=timedelta(milliseconds=100),
         le=timedelta(minutes=1),
-        description="longest wait for an answer",
+        description="longest wait of a session for one check, whatever it asks the DNS; and for one answer",
+    )
+    reverse: Switch = Field(
+        default=True, description="look up the name of each client that is not in spf.exempt, for Received and the logs"
     )
     trusted: Switch = Field(
         default=False,
@@ -315,6 +306,8 @@ class Config(Table):
     filter: Filter = Filter()
     approval: Approval = Approval()
     spf: Spf = Spf()
+    dkim: Dkim = Dkim()
+    dmarc: Dmarc = Dmarc()
     dns: Dns = Dns()
     record: Record = Record()
     log: Log = Log()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from genkan.delivery.batches import Batches
 from genkan.delivery.brake import Brake, BrakeNotices
 from genkan.delivery.client_tls import ClientContexts
 from genkan.delivery.dispatcher import Dispatcher
+from genkan.delivery.dmarc_desk import DeskSettings, ReportDesk
+from genkan.delivery.dmarc_reader import ReportsOpener
+from genkan.delivery.dmarc_reports import DmarcReports
 from genkan.delivery.errands import Errands, ErrandSettings
 from genkan.delivery.hop import HopLimits, Hops
 from genkan.delivery.mx import OwnNames
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from genkan.delivery.consignment import Consignment
     from genkan.delivery.outcome import Outcome
     from genkan.directory.directory import Directory
+    from genkan.dkim.key_pair import KeyFileError
+    from genkan.dkim.message_signer import StoredKey
     from genkan.dns.resolver import Resolver
     from genkan.maillog import MailLog
     from genkan.spool.queue import Leased, Queue
@@ -59,6 +65,7 @@ class Deliveries:
         self._next_id = next_id
         self._log = log
         self._clock = clock
+        self._resolver = resolver
         self._dispatchers: list[Dispatcher] = []
         settings = config.delivery
         world = _smtp_world(config, directory, resolver, log, clock)
@@ -70,10 +77,11 @@ class Deliveries:
             webhook=settings.webhook_format,
             folder=config.home,
         )
+        reader = ReportsOpener(lambda: open_directory(config), config.dmarc.keep_received, clock)
         self._router = Router(
             directory,
             RouterSettings(settings.maildir, config.home, _path(config, settings.handoff), settings.smarthost),
-            Ways(directory, world, limits),
+            Ways(directory, world, limits, reader),
         )
         directory.secret(REWRITING_SECRET)  # made now if it is missing, since that waits for the disk
         self._brake = _brake(config, directory, next_id, log, clock)
@@ -108,6 +116,19 @@ class Deliveries:
         dispatcher.when_settled = when_settled
         self._dispatchers.append(dispatcher)
         return dispatcher
+
+    def reports(self, queue: Queue) -> DmarcReports:
+        """Who sends DMARC reports through this queue, to be started."""
+        config, log, loop = self._config, self._log, asyncio.get_running_loop()
+
+        def unusable(key: StoredKey, error: KeyFileError) -> None:
+            details = {"domain": key.domain, "selector": key.selector, "error": str(error)}
+            loop.call_soon_threadsafe(lambda: log.server("a key cannot be signed with", **details))
+
+        dmarc = config.dmarc
+        settings = DeskSettings(config.hostname, dmarc.report_from, dmarc.report_organization, config.dkim.sign)
+        desk = ReportDesk(lambda: open_directory(config), settings, unusable)
+        return DmarcReports(queue, desk, self._resolver, self._next_id, log, self._clock)
 
     async def stop(self) -> None:
         """Begin nothing more; what is under way may end within `limits.shutdown`."""

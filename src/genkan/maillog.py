@@ -117,12 +117,13 @@ class MailLog:
         """Something was refused or deferred; `check` is the check or "session" for the protocol itself."""
         self._write("refused", {"client": client, "reply": reply, "check": check, **details})
 
-    def accepted(self, envelope: Envelope, size: int) -> None:
-        """A message is durable and the client is told so."""
+    def accepted(self, envelope: Envelope, size: int, client_domain: str) -> None:
+        """A message is durable and the client is told so; `client_domain` is its confirmed name, "" without one."""
         reverse_path = envelope.reverse_path
         details = {
             "id": envelope.message_id,
             "client": envelope.client_address,
+            "client_domain": client_domain,
             "hello": envelope.hello_domain,
             "account": envelope.account,
             "protocol": envelope.protocol,

@@ -17,12 +17,16 @@ from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
 from genkan.dns.resolvers import Resolvers
 from genkan.findings import Level
+from genkan.listener.client_name import ClientNames
+from genkan.listener.dmarc_tally import DmarcTally
 from genkan.listener.door import Door
+from genkan.listener.greylist import Greylist, GreyTimes
 from genkan.listener.house import House, reception_rules
 from genkan.listener.idle import IdleWatch
 from genkan.listener.listener import Listener
 from genkan.listener.password_pool import PasswordPool
 from genkan.listener.refusals import ClientRefusals
+from genkan.listener.signing import Signing
 from genkan.listener.tls import CertificateError, Certificates
 from genkan.listener.trials import Trials
 from genkan.maillog import LogStream, MailLog
@@ -51,9 +55,12 @@ from genkan.web.app import make_app, serving
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from genkan.clock import Clock
+    from genkan.delivery.dmarc_reports import DmarcReports
     from genkan.directory.accounts import Account
+    from genkan.directory.grey import GreyEntry
     from genkan.listener.admission import Admission
     from genkan.policy.facts import Role
     from genkan.rules.document import Document
@@ -78,10 +85,13 @@ _FIXED: Final = (
     "record",
     "log",
 )
-_FIXED_LIMITS: Final = (
-    *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
-    *("idle", "shutdown"),
-)
+_FIXED_OF: Final = {
+    "limits": (
+        *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
+        *("idle", "shutdown"),
+    ),
+    "dmarc": ("keep", "reports", "report_from", "report_organization", "keep_received"),
+}
 _MOST_FINDINGS: Final = 20  # of one text, in the log; `genkan rules check` has them all
 
 
@@ -104,6 +114,7 @@ class Worker:
         self._spools: list[Spool] = []
         self._foreign: list[ForeignSpool] = []
         self._watches: list[SegmentWatch] = []
+        self.reports: DmarcReports | None = None
         self._usage = MailboxUsage()
         self._pages = AsyncExitStack()
 
@@ -125,6 +136,7 @@ class Worker:
             self._open_spool(number)
         self._avoid_numbers_in_use()
         self.message_ids.prepare()
+        self._start_reports()
         if self.role != "deliver":
             self._prepare_reception(admission)
         for listener in self.listeners:
@@ -139,6 +151,10 @@ class Worker:
         self._passwords = PasswordPool(loop)
         self._product_logs = self._open_product_logs()
         self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
+        self._greylist = Greylist(
+            self.directory.grey, self._note_grey, GreyTimes.of(config.spf), self.clock, self.log, loop
+        )
+        self._dmarc_tally = DmarcTally(lambda: open_directory(config), config.dmarc.keep, self.clock, self.log, loop)
         self._recorder = self._open_record()
         documents = self.directory.documents
         self._rulebook = Rulebook(documents.current, self.directory.new_cache(), self._rules_parsed)
@@ -185,6 +201,13 @@ class Worker:
         if delivers:
             self._deliveries.add(spool, self._settled).start(Changes(folder))
 
+    def _start_reports(self) -> None:
+        """DMARC reports are sent by the first worker of a server that delivers."""
+        if self.config.dmarc.reports and self.number == 1 and self.role != "receive":
+            queue = (self._spools or self._foreign)[0]
+            self.reports = self._deliveries.reports(queue)
+            self.reports.start(self.config.hostname)
+
     def _avoid_numbers_in_use(self) -> None:
         """A directory that was restored from a backup must not give out the ids of what is queued."""
         folders = [*(spool.folder for spool in self._spools), *(spool.folder for spool in self._foreign)]
@@ -195,8 +218,15 @@ class Worker:
         with open_directory(self.config) as directory:
             return directory.next_message_ids(count)
 
+    def _note_grey(self, entries: Sequence[GreyEntry]) -> None:
+        """On any thread: note whom SPF has deferred, through a connection of its own."""
+        times = self._greylist.times
+        with open_directory(self.config) as directory:
+            directory.grey.note(entries, self.clock.now(), times.window, times.memory)
+
     def _house(self, config: Config) -> House:
-        outside = Outside(self.clock, self._mailbox_usage, self._resolvers)
+        self._greylist.times = GreyTimes.of(config.spf)
+        outside = Outside(self.clock, self._mailbox_usage, self._resolvers, self._greylist.is_patient)
         scanner = config.filter.scanner
         return House(
             hostname=config.hostname,
@@ -213,8 +243,11 @@ class Worker:
             passwords=self._passwords,
             loop=self.loop,
             rules=reception_rules(config),
+            names=ClientNames(self._resolvers() if self.config.dns.reverse else None, config.spf.exempt, self.loop),
             recorder=self._recorder,
             scanner=Scanner(scanner, config.filter.scanner_timeout, self.loop) if scanner else None,
+            signing=Signing(self.directory, self.log) if config.dkim.sign else None,
+            dmarc_tally=self._dmarc_tally,
             refuse_client=self._refusals.refuse,
             links=self._links if config.approval.url else None,
         )
@@ -290,8 +323,13 @@ class Worker:
     def _fixed_at_start(self, config: Config) -> list[str]:
         """The changed settings that a reload does not reach."""
         tables = [name for name in _FIXED if getattr(config, name) != getattr(self.config, name)]
-        limits = [name for name in _FIXED_LIMITS if getattr(config.limits, name) != getattr(self.config.limits, name)]
-        return tables + [f"limits.{name}" for name in limits]
+        keys = [
+            f"{table}.{name}"
+            for table, names in _FIXED_OF.items()
+            for name in names
+            if getattr(getattr(config, table), name) != getattr(getattr(self.config, table), name)
+        ]
+        return tables + keys
 
     async def stop(self) -> None:
         """End in order: no new connections, open transactions, deliveries, spools, directory."""
@@ -308,13 +346,12 @@ class Worker:
         if self.role != "deliver":
             self._passwords.close()
         await self._pages.aclose()
+        if self.reports is not None:
+            await self.reports.stop()
         await self._deliveries.stop()
-        for watch in self._watches:
-            watch.close()
-        for spool in self._spools:
-            spool.close()
-        for foreign in self._foreign:
-            foreign.close()
+        opened: tuple[SegmentWatch | Spool | ForeignSpool, ...] = (*self._watches, *self._spools, *self._foreign)
+        for one in opened:
+            one.close()
         if self.role != "deliver":
             self._end_reception()
         self.directory.close()
@@ -323,6 +360,8 @@ class Worker:
 
     def _end_reception(self) -> None:
         self._refusals.close()
+        self._greylist.close()
+        self._dmarc_tally.close()
         if self._recorder is not None:
             self._recorder.close()
         self._product_logs.drain()

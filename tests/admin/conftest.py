@@ -65,6 +65,12 @@ class Installation:
         assert text.count(f"\n{old}\n") == 1
         self.file.write_text(text.replace(f"\n{old}\n", f"\n{new}\n"))
 
+    def set_in(self, table: str, old: str, new: str) -> None:
+        """Replace the first such line in a table of the configuration."""
+        before, head, after = self.file.read_text().partition(f"\n[{table}]\n")
+        assert f"\n{old}\n" in after.partition("\n[")[0]
+        self.file.write_text(before + head + after.replace(f"\n{old}\n", f"\n{new}\n", 1))
+
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:

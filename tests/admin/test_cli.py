@@ -29,8 +29,12 @@ COMMANDS: Final = {
     "brake": "list purge release show",
     "approval": "approve link list log reject show",
     "check": "",
+    "dkim": "add list remove rotate",
+    "doctor": "",
+    "dmarc": "received report show",
     "domain": "add list remove",
     "explain": "",
+    "grey": "clear list",
     "hop": "list remove set",
     "import-epost": "",
     "init": "",
@@ -43,6 +47,7 @@ COMMANDS: Final = {
     "rules": "check diff edit export import list log promote remove rollback shadow show",
     "serve": "",
     "simulate": "",
+    "spf": "",
     "whatif": "",
 }
 """Of each group the commands in it; "" for a command of its own."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.dns_server import dns_server
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -135,6 +137,31 @@ def test_it_says_what_it_has_not_asked(accounts: Installation) -> None:
     assert notes == [
         "without --dns these were not asked, as if they had nothing to say: bl.test",
         "bob@in.test has no password, so in truth it cannot authenticate",
+    ]
+
+
+def test_with_dns_the_facts_about_the_origin_are_shown(accounts: Installation) -> None:
+    with dns_server('_dmarc.out.test 60 TXT "v=DMARC1; p=quarantine"') as dns:
+        accounts.set("servers = []", f'servers = ["{dns.address}"]')
+        accounts.set('timeout = "4s"', 'timeout = "10s"')
+        accounts.set_in("dmarc", 'mode = "mark"', 'mode = "refuse"')
+        lines = accounts.text(*WORDS, "--to", "bob@in.test", "--dns").splitlines()
+        told = accounts.json(*WORDS, "--to", "bob@in.test", "--dns")
+    assert [line for line in lines if line.startswith("   fact: dmarc")] == [
+        "   fact: dmarc = fail",
+        "   fact: dmarc policy = quarantine of out.test for out.test",
+    ]
+    assert "   fact: authentication results = mx.in.test; dmarc=fail" in "\n".join(lines)
+    assert "DMARC: not proven to be from out.test; rule dmarc p=quarantine of out.test" in lines[-1]
+    (recipient,) = told["recipients"]
+    assert (recipient["held"]["kind"], told["notes"]) == ("quarantine", [])
+
+
+def test_without_dns_it_is_said_that_the_origin_was_not_judged_where_that_matters(accounts: Installation) -> None:
+    assert accounts.json(*WORDS, "--to", "bob@in.test")["notes"] == []
+    accounts.set_in("dmarc", 'mode = "mark"', 'mode = "refuse"')
+    assert accounts.json(*WORDS, "--to", "bob@in.test")["notes"] == [
+        "without --dns these were not asked, as if they had nothing to say: DKIM and DMARC of its author"
     ]
 
 

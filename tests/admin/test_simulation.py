@@ -190,7 +190,71 @@ def test_hosts_in_the_body_are_looked_up_when_that_is_wanted(make: Any) -> None:
         config = make({"dns.servers": f'["{dns.address}"]'}, {("mail.dat", ""): block})
         assert simulate(config, script).accepted
         refused = exchange_of(simulate(config, script, asking=True), "(the message")
-    assert (refused.check, refused.facts) == ("filter", {"listed": "www.evil.test/surbl.test"})
+    assert (refused.check, refused.facts["listed"]) == ("filter", "www.evil.test/surbl.test")
+
+
+JUDGING: Final = {"dmarc.mode": '"refuse"', "spf.mode": '"mark"'}
+BANK: Final = replace(SCRIPT, content=b"From: eve@bank.test\r\nSubject: x\r\n\r\nYour account.\r\n")
+
+
+def test_the_origin_of_a_message_is_looked_up_when_that_is_wanted(make: Any) -> None:
+    with dns_server('_dmarc.bank.test 60 TXT "v=DMARC1; p=reject"') as dns:
+        config = make({"dns.servers": f'["{dns.address}"]', "dns.timeout": '"10s"', **JUDGING})
+        assert simulate(config, BANK).accepted
+        assert dns.questions == []
+        simulated = simulate(config, BANK, asking=True)
+    refused = exchange_of(simulated, "(the message")
+    assert (refused.check, refused.server[-1][:3], simulated.accepted) == ("dmarc", "550", False)
+    assert str(refused.rule) == "dmarc p=reject of bank.test"
+    assert (refused.facts["dmarc"], refused.facts["dmarc policy"]) == ("fail", "reject of bank.test for bank.test")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"From: x@_domainkey.bank.test\r\nDKIM-Signature: v=1; a=rsa-sha256; d=bank.test; s=_dmarc; h=from; bh=%b=; b=AA==\r\n"
+        % (b"A" * 43),
+        b"From: eve@bank.test\r\nX: " + b"x" * 2000 + b"\r\n",
+        b"From: eve@bank.test\r\n" + b"Received: x\r\n" * 50,
+    ],
+)
+def test_what_is_asked_may_be_needed_twice_or_not_at_all(make: Any, content: bytes) -> None:
+    with dns_server() as dns:
+        settings = {"dns.servers": f'["{dns.address}"]', "dns.timeout": '"10s"', "limits.header_size": "1000"}
+        simulated = simulate(make(settings | JUDGING), replace(SCRIPT, content=content + b"\r\n"), asking=True)
+    assert len(exchange_of(simulated, "(the message").server) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "missed"),
+    [
+        (JUDGING, True),
+        (JUDGING | {"dmarc.mode": '"quarantine"'}, True),
+        (JUDGING | {"dmarc.mode": '"mark"', "dmarc.dns_failure": '"defer"'}, True),
+        (JUDGING | {"dmarc.mode": '"mark"'}, False),
+        (JUDGING | {"dmarc.mode": '"off"'}, False),
+        (JUDGING | {"dkim.verify": "false"}, False),
+        (JUDGING | {"spf.exempt": '["192.0.2.0/24"]'}, False),
+    ],
+)
+def test_that_nobody_was_asked_is_told_where_it_might_have_decided(
+    make: Any, settings: dict[str, str], missed: bool
+) -> None:
+    config = make(settings)
+    with Directory.open(config.storage_folder) as directory:
+        world = QuietWorld(config, START)
+        assert asyncio.run(Simulation(config, directory, world, BANK).run()).accepted
+    assert world.unasked == (["DKIM and DMARC of its author"] if missed else [])
+
+
+def test_a_rule_does_not_believe_who_speaks_in_our_name(make: Any) -> None:
+    block = b"Virus:x\r\nUnique-Header:Authentication-Results: dmarc=pass\r\nLevel:100\r\nVirusEnd:\r\n"
+    content = b"Authentication-Results: %b; dmarc=pass\r\nFrom: carol@out.test\r\n\r\nhello\r\n"
+    config = make(None, {("mail.dat", ""): block})
+    accepted = [
+        simulate(config, replace(SCRIPT, content=content % name)).accepted for name in (b"mx.in.test", b"x.test")
+    ]
+    assert accepted == [True, False]
 
 
 def test_a_full_mailbox_is_looked_into(make: Any) -> None:

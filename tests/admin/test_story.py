@@ -162,11 +162,12 @@ def test_the_rule_that_decided_is_told_once() -> None:
 
 def test_facts_are_told() -> None:
     entry = transaction(facts={"spf": "pass", "mailbox octets": 12, "block list": "", "late": False})
-    assert "  facts: spf = pass, octets in the mailbox = 12, block list that names the client = none, late = false" in (
-        told_of(entry)
+    assert (
+        "  facts: result of SPF = pass, octets in the mailbox = 12, block list that names the client = none, late = false"
+        in (told_of(entry))
     )
     assert (
-        "  判断材料: spf = pass, メールボックスの使用量(オクテット) = 12, "
+        "  判断材料: SPF の結果 = pass, メールボックスの使用量(オクテット) = 12, "
         "クライアントが掲載されていたブロックリスト = なし, late = false"
     ) in told_of(entry, "ja")
 

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from genkan.delivery.dmarc_reader import ReportsOpener
 from genkan.delivery.outcome import Deferred, Failed
-from genkan.delivery.route import AccountRoute, HandoffRoute, HopRoute, ListRoute, LocalRoute, RoleRoute, RouterSettings
+from genkan.delivery.route import (
+    AccountRoute,
+    HandoffRoute,
+    HopRoute,
+    ListRoute,
+    LocalRoute,
+    ReportsRoute,
+    RoleRoute,
+    RouterSettings,
+)
 from genkan.delivery.route import Router as PlainRouter
 from genkan.delivery.ways import WayLimits, Ways
 from genkan.directory.directory import Directory
@@ -18,6 +28,7 @@ from genkan.message.envelope import Recipient
 from genkan.smtp.address import Mailbox, parse_mailbox
 from genkan.spool.queue import Leased
 from tests.delivery.worlds import smtp_world
+from tests.support.server import StoppedClock
 from tests.support.spools import envelope
 
 if TYPE_CHECKING:
@@ -35,7 +46,9 @@ class Router:
 
     def __init__(self, directory: Directory, folder: Path, handoff: Path | None = None, smarthost: str = "") -> None:
         limits = WayLimits(10, 100, "opportunistic", timedelta(seconds=1), "multipart", folder)
-        ways = Ways(directory, smtp_world(), limits)
+        ways = Ways(
+            directory, smtp_world(), limits, ReportsOpener(lambda: directory, timedelta(days=1), StoppedClock())
+        )
         settings = RouterSettings("mail/{domain}/{local_part}", folder, handoff, smarthost)
         self._router = PlainRouter(directory, settings, ways)
 
@@ -162,3 +175,13 @@ def test_a_password_is_for_the_hosts_that_the_operator_has_named_and_for_no_mx(
 def test_where_mail_is_handed_off_all_of_it_is(directory: Directory, tmp_path: Path, address: str) -> None:
     router = Router(directory, tmp_path, tmp_path / "incoming")
     assert router.route(parse_mailbox(address)) == HandoffRoute(tmp_path / "incoming")
+
+
+def test_mail_of_an_account_whose_route_reads_reports_has_its_maildir_behind_that(
+    router: Router, directory: Directory, tmp_path: Path
+) -> None:
+    directory.routes.add("ann@in.test", "dmarc-reports:")
+    found = router.route(ANN)
+    assert isinstance(found, ReportsRoute)
+    assert (found.reader.way.name, found.reader.way.connections) == ("dmarc-reports:", 1)
+    assert found.otherwise == LocalRoute(tmp_path / "mail" / "in.test" / "ann", ANN)

@@ -12,6 +12,7 @@ from genkan.directory.destination import (
     PLACEHOLDERS,
     ByMx,
     Destination,
+    DmarcReports,
     LmtpHop,
     LmtpSocket,
     Maildir,
@@ -31,6 +32,7 @@ NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}_", fullmatch=True)
 DESTINATIONS = st.one_of(
     st.just(Maildir()),
     st.just(ByMx()),
+    st.just(DmarcReports()),
     st.builds(SmtpHop, HOSTS, PORTS),
     st.builds(LmtpHop, HOSTS, PORTS),
     st.builds(LmtpSocket, PRINTABLE.map("/{}".format)),
@@ -64,6 +66,7 @@ def test_any_text_is_a_destination_with_a_text_of_its_own_or_is_refused(text: st
     [
         ("maildir", Maildir()),
         ("MX", ByMx()),
+        ("DMARC-reports:", DmarcReports()),
         ("smtp:MX.in.test", SmtpHop("mx.in.test", 25)),
         ("SMTP:[2001:db8::1]:587", SmtpHop("2001:db8::1", 587)),
         ("lmtp:127.0.0.1:24", LmtpHop("127.0.0.1", 24)),
@@ -125,6 +128,7 @@ def test_a_destination_is_stored_in_one_writing(text: str, canonical: str) -> No
         ("python:shop:f:g", "python:shop:f:g names no function"),
         ("python:..os:system", "python:..os:system names no function"),
         ("python:shop.import:f", "python:shop.import:f names no function"),
+        ("dmarc-reports:x", "dmarc-reports:x says too much; write dmarc-reports: alone"),
         ("pipe:", "pipe: names no absolute path of a program"),
         ("pipe:program", "pipe:program names no absolute path of a program"),
         ("pipe:/bin/x 'a", "pipe:/bin/x 'a has a quote or a backslash that nothing follows"),

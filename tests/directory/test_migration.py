@@ -67,5 +67,7 @@ def test_a_directory_of_the_first_version_keeps_all_it_knew(tmp_path: Path) -> N
         assert directory.routes.add("out.test", "mx").pattern == "out.test"
         assert directory.forwards.set(ann, [Mailbox("x", "out.test")]) == directory.forwards.find(ann.id)
         assert directory.auto_replies.set(ann, AutoReply("Away.\n")) == directory.auto_replies.find(ann.id)
+        assert directory.dmarc_tallies.summaries(None, EPOCH.date()) == ()
+        assert directory.dmarc_received.list(None, EPOCH) == ()
         directory.documents.store("effect.dat", ann, b"*.*.*.* default", "root")
         assert isinstance(directory.resolve(directory.lists.add(Mailbox("staff", "in.test")).address), MailingList)

@@ -7,7 +7,7 @@ from typing import Final
 
 import dns.name
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genkan.dns.name import BrokenName, Name, name_octets, name_text, parse_name, read_name
@@ -61,6 +61,7 @@ def test_a_name_is_read_back_from_the_wire(labels: list[bytes], before: bytes) -
 
 
 @given(NAMES)
+@example([b"@"])
 def test_the_text_of_a_name_is_unambiguous(labels: list[bytes]) -> None:
     text = name_text(tuple(label.lower() for label in labels))
     assert text.isprintable()

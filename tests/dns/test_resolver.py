@@ -96,6 +96,29 @@ def test_no_records_and_no_name_are_told_apart_and_live_as_long_as_the_zone_says
     assert asking.ask("other.example.test") == Answer(Status.NO_SUCH_NAME, ttl=300)
 
 
+@pytest.mark.parametrize(
+    ("name", "ttl"),
+    [("old.example.test", 300), ("short.example.test", 20), ("gone.low.test", 40), ("gone.young.test", 50)],
+)
+def test_a_no_lives_no_longer_than_the_aliases_before_it_the_zones_minimum_and_its_record(
+    asking: Asking, name: str, ttl: int
+) -> None:
+    asking.server.add("short.example.test 20 CNAME gone.example.test")
+    asking.server.add("low.test 3600 SOA . . 1 1 1 1 40\nyoung.test 50 SOA . . 1 1 1 1 3600")
+    assert asking.ask(name) == Answer(Status.NO_SUCH_NAME, ttl=ttl)
+
+
+def test_the_shortest_alias_of_a_chain_counts_wherever_it_stands(asking: Asking) -> None:
+    asking.server.add("a.test 900 CNAME b.test\nb.test 7 CNAME c.test\nc.test 800 CNAME mail.example.test")
+    assert asking.ask("a.test") == replace(FOUND, ttl=7)
+
+
+def test_an_answer_of_no_time_to_live_is_asked_for_each_time(asking: Asking) -> None:
+    asking.server.add("now.test 0 A 192.0.2.9")
+    assert [asking.ask("now.test").ttl, asking.ask("now.test").ttl] == [0, 0]
+    assert asking.server.count("now.test") == 2
+
+
 def test_a_no_without_a_start_of_authority_is_believed_briefly(asking: Asking) -> None:
     assert asking.ask("example.org") == Answer(Status.NO_SUCH_NAME, ttl=BRIEF)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.dns.reverse import MOST_NAMES, client_domain, reverse_name
+from genkan.dns.reverse import MOST_NAMES, client_domain, client_domain_now, reverse_name
 from tests.dns.asking import run
 from tests.support.dns_server import Manner
 
@@ -76,6 +76,24 @@ def test_a_name_that_is_no_host_name_is_not_taken(asking: Asking, name: str) -> 
 
 def test_a_client_without_a_name_has_none(asking: Asking) -> None:
     assert domain(asking) == ""
+
+
+def test_what_is_known_is_there_at_once(asking: Asking) -> None:
+    asking.server.add(
+        "7.2.0.192.in-addr.arpa 60 PTR a.test\n7.2.0.192.in-addr.arpa 30 PTR b.test\nb.test 60 A 192.0.2.7"
+    )
+    assert client_domain_now(asking.resolver, "192.0.2.7") is None
+    run(ask_pointer(asking))
+    assert client_domain_now(asking.resolver, "192.0.2.7") is None
+    assert domain(asking) == "b.test"
+    assert client_domain_now(asking.resolver, "::ffff:192.0.2.7") == "b.test"
+    assert domain(asking, "192.0.2.8") == ""
+    assert client_domain_now(asking.resolver, "192.0.2.8") == ""
+    assert client_domain_now(asking.after(30).resolver, "192.0.2.7") is None
+
+
+async def ask_pointer(asking: Asking) -> None:
+    await asking.resolver.query(reverse_name("192.0.2.7"), "PTR")
 
 
 def test_both_questions_together_keep_the_deadline(asking: Asking) -> None:

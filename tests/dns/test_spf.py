@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.dns.spf import LONGEST_RECORD, SpfResult, outcome_of, spf
+from genkan.dns.spf import SpfResult, explained_spf, outcome_of, spf
+from genkan.dns.spf_macros import LONGEST_RECORD
 from tests.dns.asking import run
 from tests.support.dns_server import Manner
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from tests.dns.asking import Asking
 
 CLIENT: Final = "192.0.2.10"
@@ -19,7 +22,7 @@ SENDER: Final = "x@out.test"
 
 
 def result(asking: Asking, sender: str = SENDER, hello: str = "client.test", client: str = CLIENT) -> SpfResult:
-    return run(spf(asking.resolver, client, sender, hello))
+    return run(explained_spf(asking.resolver, client, sender, hello))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_the_null_reverse_path_is_judged_by_the_hello_domain(asking: Asking) -> 
     [("", ""), ("", "[192.0.2.10]"), ("", "client"), ("x@[192.0.2.10]", "a.test"), ("x@a..test", "a.test")],
 )
 def test_what_is_no_domain_is_not_asked_about(asking: Asking, sender: str, hello: str) -> None:
-    assert result(asking, sender, hello) == SpfResult("none")
+    assert result(asking, sender, hello) == SpfResult("none", reason="there is no domain to ask about")
     assert asking.server.questions == []
 
 
@@ -94,7 +97,33 @@ def test_a_domain_beyond_ascii_is_asked_about_in_a_labels(asking: Asking) -> Non
 
 def test_the_explanation_is_the_domains_own(asking: Asking) -> None:
     asking.server.add('out.test 300 TXT "v=spf1 -all exp=why.out.test"\nwhy.out.test 300 TXT %{i}-is-not-ours')
-    assert result(asking) == SpfResult("fail", "192.0.2.10-is-not-ours")
+    assert result(asking) == SpfResult("fail", "out.test", "out.test: -all", "192.0.2.10-is-not-ours")
+
+
+def test_a_known_answer_is_judged_at_once_and_no_explanation_is_asked_for(asking: Asking) -> None:
+    asking.server.add('out.test 300 TXT "v=spf1 include:other.test -all exp=why.out.test"')
+    asking.server.add('other.test 300 TXT "v=spf1 ip4:192.0.2.77 -all"')
+
+    async def ask() -> tuple[SpfResult, SpfResult | Awaitable[SpfResult]]:
+        first = spf(asking.resolver, CLIENT, SENDER, "client.test")
+        assert not isinstance(first, SpfResult)
+        return await first, spf(asking.resolver, CLIENT, SENDER, "client.test")
+
+    asked, known = run(ask())
+    assert asked == known == SpfResult("fail", "out.test", "out.test: -all")
+    assert asking.server.questions == [("out.test", "TXT"), ("other.test", "TXT")]
+
+
+def test_without_an_explanation_the_deadline_is_the_same(asking: Asking) -> None:
+    asking.server.add('out.test 300 TXT "v=spf1 a -all"')
+    asking.server.treat("out.test", Manner(delay=0.15))
+    hasty = asking.hasty(timeout=0.1)
+
+    async def ask() -> SpfResult:
+        found = spf(hasty.resolver, CLIENT, SENDER, "client.test")
+        return found if isinstance(found, SpfResult) else await found
+
+    assert run(ask()).result == "temperror"
 
 
 def test_answers_come_from_the_cache_the_second_time(asking: Asking) -> None:

@@ -71,6 +71,7 @@ def test_a_reply_is_read() -> None:
         ("A", ["192.0.2.9", "192.0.2.10"], ("192.0.2.10", "192.0.2.9")),
         ("AAAA", ["2001:DB8:0:0:0:0:0:1"], ("2001:db8::1",)),
         ("MX", ["20 a.test.", "5 B.test."], (MailExchange(5, "b.test"), MailExchange(20, "a.test"))),
+        ("CNAME", ["Other.example.test."], ("other.example.test",)),
         ("PTR", ["Mail.example.test.", "x\\.y.test."], ("mail.example.test", "x\\046y.test")),
         ("TXT", ['"a" "" "b\\255"'], ("ab\xff",)),
         ("TLSA", ["3 1 0 00FF", "2 0 255 ab"], (TlsaRecord(2, 0, 255, b"\xab"), TlsaRecord(3, 1, 0, b"\0\xff"))),

@@ -106,7 +106,7 @@ def test_the_header_section_is_given_back_as_it_came(tmp_path: Path, content: by
 
     def section(intake: Intake) -> bytes:
         taken(*pieces)(intake)
-        return intake.header_section()
+        return intake.section
 
     with ruled(tmp_path, FILTERED) as server:
         assert on_loop(server, section) == header

@@ -180,8 +180,8 @@ def test_what_the_scanner_said_is_a_fact(tmp_path: Path) -> None:
         settings = f'[filter]\nscanner = "{scanner.address}"\n'
         with ruled(tmp_path, {}, settings) as server, call(server) as caller:
             assert [send(caller, MESSAGE + end, b"ann") for end in (b"", MARKER)] == [250, 552]
-    facts = [entry.content.facts for entry in of_kind(server.config, TransactionEntry) if entry.content is not None]
-    assert facts == [{"scan": "clean"}, {"scan": "infected Test.Marker"}]
+    contents = [entry.content for entry in of_kind(server.config, TransactionEntry)]
+    assert [content.facts["scan"] for content in contents if content is not None] == ["clean", "infected Test.Marker"]
 
 
 def test_where_no_record_is_kept_there_is_none(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The header scan: what it counts, that splitting changes nothing, and that it stays small."""
+"""The header scan and the parting from the body: what is counted and kept, however it is split, and that it stays small."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.message.content import MAX_BODY, HeaderScan
+from genkan.message.content import MAX_BODY, HeaderScan, Parting
 
 HEADER = (
     b"Received: from a.example\r\n by b.example; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
@@ -124,3 +124,90 @@ def test_endless_lines_are_not_kept() -> None:
 def test_a_hostile_header_costs_one_pass() -> None:
     hostile = (b"\nreceived" + b" " * 79) * 20_000
     assert scan(hostile, hostile).received == 0
+
+
+# The parting from the body.
+
+
+class Reading:
+    """Takes a body, and knows how often it was begun."""
+
+    def __init__(self) -> None:
+        self.sections: list[bytes] = []
+        self.body = b""
+
+    def begin(self, section: bytes) -> Reading:
+        assert self.body == b""
+        self.sections.append(section)
+        return self
+
+    def feed(self, octets: bytes) -> None:
+        self.body += octets
+
+
+def parted(*chunks: bytes, keep: int = 1 << 20) -> tuple[list[bytes], bytes]:
+    """The header sections that were given out, which should be one, and the body."""
+    reading = Reading()
+    parting = Parting(HeaderScan(keep), reading.begin)
+    for chunk in chunks:
+        parting.feed(chunk)
+    parting.finish()
+    return reading.sections, reading.body
+
+
+def cut_at(content: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(cuts), len(content)]
+    return [content[start:end] for start, end in pairwise(places)]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("lines", [b"", b"A: b|", b"A: b|\tc|D: e|"])
+@pytest.mark.parametrize("body", [b"", b"x", b"one|", b"|", b"||one||", b"A: b||C: d|"])
+def test_the_body_is_what_follows_the_first_blank_line(lines: bytes, body: bytes, end: bytes) -> None:
+    section, rest = lines.replace(b"|", end), body.replace(b"|", end)
+    assert parted(section + end + rest) == ([section], rest)
+
+
+@pytest.mark.parametrize("content", [b"", b"\r", b"A", b"A: b", b"A: b\r\n", b"A: b\r\n ", b"A: b\n\r"])
+def test_content_without_a_blank_line_is_all_header(content: bytes) -> None:
+    assert parted(content) == ([content], b"")
+
+
+@given(contents, contents, st.lists(st.integers(0, 300)))
+def test_cuts_change_neither_section_nor_body(head: bytes, body: bytes, cuts: list[int]) -> None:
+    content = head + b"\r\n\r\n" + body
+    (section,), rest = parted(*cut_at(content, cuts))
+    assert ([section], rest) == parted(content)
+    blank = content.removeprefix(section).removesuffix(rest)
+    assert section + blank + rest == content
+    assert blank in (b"\r\n", b"\n")
+    assert len(section) == read_line_by_line(content).header_octets
+
+
+@given(contents, st.lists(st.integers(0, 300)))
+def test_what_is_no_blank_line_when_it_is_cut_is_none(content: bytes, cuts: list[int]) -> None:
+    assert parted(*cut_at(content, cuts)) == parted(content)
+
+
+def test_who_reads_the_body_is_shown_it_at_once_and_not_before() -> None:
+    reading = Reading()
+    parting = Parting(HeaderScan(100), reading.begin)
+    parting.feed(b"A: b\r\n\r")
+    assert reading.sections == []
+    parting.feed(b"\nbo")
+    assert (reading.sections, reading.body) == ([b"A: b\r\n"], b"bo")
+    parting.feed(b"dy")
+    assert reading.body == b"body"
+
+
+def test_nobody_may_want_to_read_the_body() -> None:
+    begun: list[bytes] = []
+    parting = Parting(HeaderScan(100), begun.append)
+    for chunk in (b"A: b\r\n\r\n", b"body", b"\r\n\r\n"):
+        parting.feed(chunk)
+    parting.finish()
+    assert begun == [b"A: b\r\n"]
+
+
+def test_of_a_section_that_is_too_long_only_the_start_is_kept() -> None:
+    assert parted(b"A: " + b"b" * 50, b"b" * 50 + b"\r\n\r\nbody", keep=10) == ([b"A: bbbbbbb"], b"body")

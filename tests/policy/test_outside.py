@@ -11,6 +11,7 @@ import pytest
 import uvloop
 
 from genkan.dns.resolver import Resolver
+from genkan.dns.spf import SpfResult
 from genkan.policy.outside import Outside
 from genkan.rules.mail_hosts import Lookup
 from tests.support.dns_server import DnsServer, Manner, dns_server
@@ -39,7 +40,7 @@ class Site:
         self._resolvers = {
             name: Resolver((each.address,), timedelta(seconds=5), self.clock) for name, each in servers.items()
         }
-        self.outside = Outside(self.clock, usage, lambda name: self._resolvers[name])
+        self.outside = Outside(self.clock, usage, lambda name: self._resolvers[name], lambda *_: False)
 
     def listed(self, *zones: str) -> tuple[str | None, bool]:
         """The zone that lists the client, and whether that had to be waited for."""
@@ -49,6 +50,17 @@ class Site:
             if answer is None or isinstance(answer, str):
                 return answer, False
             return await answer, True
+
+        return uvloop.run(ask())
+
+    def spf(self, sender: str) -> tuple[str, bool]:
+        """What SPF says, and whether that had to be waited for."""
+
+        async def ask() -> tuple[str, bool]:
+            answer = self.outside.spf(CLIENT, sender, "client.test")
+            if isinstance(answer, SpfResult):
+                return answer.result, False
+            return (await answer).result, True
 
         return uvloop.run(ask())
 
@@ -101,3 +113,8 @@ def test_time_and_mailboxes_are_those_of_the_server(site: Site) -> None:
 
 async def _given(answer: Awaitable[int]) -> int:
     return await answer
+
+
+def test_a_known_spf_record_is_judged_at_once(site: Site) -> None:
+    site.server.add('out.test 300 TXT "v=spf1 -all"')
+    assert [site.spf("x@out.test"), site.spf("y@out.test")] == [("fail", True), ("fail", False)]

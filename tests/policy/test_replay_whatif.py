@@ -159,7 +159,7 @@ def test_the_from_field_counts_where_the_header_section_does_not_reach_it(config
 
 
 def test_a_line_that_was_cut_is_left_out() -> None:
-    text = RecordedText(ContentEntry(100, header="A: b\r\nSubject: x and mo"))
+    text = RecordedText(ContentEntry(100, header="A: b\r\nSubject: x and mo"), "mx.in.test")
     assert text.header.octets == b"A: b\r\n"
     assert text.scan.subject == b""
 

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from genkan.admin.simulation import QuietWorld
+from genkan.policy.facts import SpfFinding
 from genkan.policy.replay import Replay
-from genkan.policy.spf import SPF
+from genkan.policy.spf import GREY, SPF
 from tests.support.policy_site import ACCEPTED, config_of
 from tests.support.server import START
 
@@ -22,6 +22,7 @@ CLIENT: Final = "192.0.2.10"
 SENDER: Final = "x@out.test"
 DEFER: Final = '[spf]\nmode = "defer"'
 DEFERRED: Final = "SPF_DEFERRED"
+GREYING: Final = f"{DEFER}\ngrey = true"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,90 @@ def test_the_result_is_a_fact_of_the_transaction_and_the_refusal_names_domain_an
     assert client.entry.decision is not None
     assert client.entry.decision.check == "spf"
     assert client.entry.decision.detail == "softfail: out.test does not permit 192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        (SENDER, SpfFinding("pass", "smtp.mailfrom", "out.test")),
+        ("", SpfFinding("pass", "smtp.helo", "client.test")),
+        ("x@other.test", SpfFinding("none", "smtp.mailfrom", "other.test")),
+    ],
+)
+def test_the_transaction_knows_what_was_asked_about_and_what_came_of_it(
+    site: Site, sender: str, expected: SpfFinding
+) -> None:
+    site.spf_results |= {(CLIENT, SENDER): "pass", (CLIENT, "client.test"): "pass"}
+    client = site.client()
+    client.mail(sender)
+    assert client.transaction is not None
+    assert client.transaction.spf == expected
+
+
+def test_who_is_not_asked_about_has_no_finding(site: Site) -> None:
+    client = site.client(account="ann@in.test")
+    client.mail(SENDER)
+    assert client.transaction is not None
+    assert client.transaction.spf is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (f'{DEFER}\ndns_failure = "defer"', "SPF_UNAVAILABLE"),
+        (f'{GREYING}\ndns_failure = "defer"', "SPF_UNAVAILABLE"),
+        (DEFER, ACCEPTED),
+        ('[spf]\ndns_failure = "defer"', ACCEPTED),
+    ],
+)
+def test_a_failure_of_the_dns_defers_only_by_setting(site: Site, settings: str, told: str) -> None:
+    site.spf_results[CLIENT, SENDER] = "temperror"
+    assert site.client(settings).mail(SENDER) == told
+
+
+def test_an_error_in_the_record_is_no_failure_of_the_dns(site: Site) -> None:
+    site.spf_results[CLIENT, SENDER] = "permerror"
+    assert site.client(f'{DEFER}\ndns_failure = "defer"').mail(SENDER) == ACCEPTED
+
+
+def test_who_comes_again_late_enough_is_let_in_with_the_fact_noted(site: Site) -> None:
+    site.spf_results |= {(CLIENT, SENDER): "fail", (CLIENT, "client.test"): "softfail", (CLIENT, "y@out.test"): "pass"}
+
+    def facts(sender: str) -> dict[str, object]:
+        client = site.client(GREYING)
+        told = client.mail(sender)
+        assert client.transaction is not None
+        return {"told": told, **client.transaction.facts}
+
+    assert facts(SENDER) == {"told": DEFERRED, SPF: "fail", GREY: False}
+    site.patient |= {(CLIENT, SENDER), (CLIENT, "client.test")}
+    assert facts(SENDER) == {"told": ACCEPTED, SPF: "fail", GREY: True}
+    assert facts("") == {"told": ACCEPTED, SPF: "softfail", GREY: True}
+    assert facts("y@out.test") == {"told": ACCEPTED, SPF: "pass"}
+    assert site.client(DEFER).mail(SENDER) == DEFERRED
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_replay_takes_from_the_record_whether_it_had_come_again(site: Site, patient: bool) -> None:
+    site.spf_results[CLIENT, SENDER] = "fail"
+    if patient:
+        site.patient.add((CLIENT, SENDER))
+    client = site.client(GREYING)
+    told = client.mail(SENDER)
+    assert client.entry is not None
+    (mail, *_) = Replay(config_of(GREYING), site.directory, site.rulebook()).transaction(client.entry)
+    assert (mail.said, mail.unknown) == ((told, ()), False)
+    (mail,) = Replay(config_of(DEFER), site.directory, site.rulebook()).transaction(client.entry)
+    assert (mail.said, mail.unknown) == ((DEFERRED, ()), False)
+
+
+def test_a_replay_does_not_know_whether_it_would_have_come_again(site: Site) -> None:
+    site.spf_results[CLIENT, SENDER] = "fail"
+    client = site.client(DEFER)
+    client.mail(SENDER)
+    assert client.entry is not None
+    (mail,) = Replay(config_of(GREYING), site.directory, site.rulebook()).transaction(client.entry)
+    assert (mail.said, mail.unknown) == ((DEFERRED, ()), True)
 
 
 def test_the_result_is_a_fact_also_where_it_decides_nothing(site: Site) -> None:
@@ -112,10 +197,17 @@ def test_the_null_reverse_path_is_judged_by_the_hello_domain(site: Site) -> None
     assert (mail.said, mail.unknown) == ((DEFERRED, ()), False)
 
 
-def test_accounts_and_local_reverse_paths_are_not_asked_about(site: Site) -> None:
+def test_accounts_are_not_asked_about(site: Site) -> None:
     assert site.client(DEFER, account="ann@in.test").mail(SENDER) == ACCEPTED
-    assert site.client(f'{DEFER}\n[auth]\nunauthenticated_accounts = "anywhere"').mail("bob@in.test") == ACCEPTED
     assert site.spf_asked == []
+
+
+def test_a_local_reverse_path_is_asked_about_and_never_deferred(site: Site) -> None:
+    site.spf_results["192.0.2.10", "bob@in.test"] = "fail"
+    client = site.client(f'{DEFER}\n[auth]\nunauthenticated_accounts = "anywhere"')
+    assert client.mail("bob@in.test") == ACCEPTED
+    assert client.transaction is not None
+    assert (client.transaction.facts["spf"], site.spf_asked) == ("fail", [("192.0.2.10", "bob@in.test")])
 
 
 def test_a_check_before_it_saves_the_question(site: Site) -> None:
@@ -129,9 +221,9 @@ def test_the_local_part_is_asked_about_as_it_is_meant_and_not_as_it_is_quoted(si
 
 
 def test_a_simulation_asks_nobody_and_says_so_where_it_matters() -> None:
-    def simulated(settings: str) -> tuple[SpfOutcome | None, list[str]]:
+    def simulated(settings: str) -> tuple[object, list[str]]:
         world = QuietWorld(config_of(settings), START)
-        return asyncio.run(world.spf(CLIENT, SENDER, "client.test")), world.unasked
+        return world.spf(CLIENT, SENDER, "client.test"), world.unasked
 
     assert simulated(DEFER) == (None, ["the SPF record of out.test"])
     assert simulated("") == (None, [])

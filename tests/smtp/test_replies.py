@@ -31,6 +31,7 @@ FIELDS = {
     "parameter": "SIZE",
     "id": "a1b2c3",
     "octets": "1000",
+    "domain": "out.test",
 }
 """A value for every field that a row may have."""
 

@@ -41,6 +41,7 @@ LISTENERS: Final = "".join(
 # The fields in front of delivered content are ours: the date of the Received field is the last thing in them.
 _OWN_FIELDS: Final = re.compile(
     rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]+\r\n"
+    rb"(?:Authentication-Results: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)?"
     rb"Received: .+?;\s+[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n",
     re.DOTALL,
 )

@@ -51,6 +51,7 @@ class Manner:
     raw: bytes | None = None  # these octets behind the right id
     without_edns: bool = False  # FORMERR to whoever uses EDNS
     authentic: bool = False  # as if checked by DNSSEC: the reply has the AD bit if the question has
+    exactly: bool = False  # only the name itself and none below it
     times: int = 0
 
 
@@ -154,7 +155,8 @@ class DnsServer:
 
     def _manner(self, name: dns.name.Name) -> Manner:
         for owner, manner, used in self._manners:
-            if name.is_subdomain(owner) and (not manner.times or used[0] < manner.times):
+            fits = name == owner if manner.exactly else name.is_subdomain(owner)
+            if fits and (not manner.times or used[0] < manner.times):
                 used[0] += 1
                 return manner
         return Manner()

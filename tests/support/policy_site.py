@@ -17,8 +17,12 @@ from genkan.config import parse_config
 from genkan.directory import Directory
 from genkan.directory.documents import StoredDocument
 from genkan.directory.resolution import ListSettings
-from genkan.message.content import HeaderScan
+from genkan.dns.answer import NO_SUCH_NAME
+from genkan.dns.spf import SpfResult
+from genkan.message.content import HeaderScan, Parting
+from genkan.message.header import HeaderFields
 from genkan.message.mime import TextReader
+from genkan.message.results import without_results
 from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.handling import Handlings
@@ -37,7 +41,9 @@ if TYPE_CHECKING:
 
     from genkan.config import Config
     from genkan.directory.accounts import Account
+    from genkan.dns.answer import Answer
     from genkan.dns.spf import SpfOutcome
+    from genkan.policy.authenticity import Judge
     from genkan.policy.facts import Role, Scanning
     from genkan.rules.mail_hosts import Lookup
     from genkan.smtp.maildata import Fault
@@ -54,7 +60,8 @@ LISTS: Final = {
     "council": ListSettings("owners"),
     "slow": ListSettings(moderated=True),
 }
-KEPT: Final = 4096  # octets of a header section that the record keeps
+KEPT: Final = 1 << 20  # octets of a header section that are kept
+HOSTNAME: Final = "mx.in.test"
 
 
 def open_directory(folder: Path) -> Directory:
@@ -170,13 +177,12 @@ class Client:
         assert self.transaction is not None
         assert self.entry is not None
         header = HeaderScan(KEPT)
-        header.feed(content)
         facts = ContentFacts(self.transaction, fault, len(content), header, Handlings())
         if self.chain.filters(self.transaction):
             facts.scan = scan
             if self.chain.reads_text(self.transaction):
                 facts.text = text_of(content)
-        verdict = settled(self.chain.content.decide(facts))
+        verdict = asyncio.run(self._decide(content, facts))
         self.entry.content = ContentEntry(
             size=facts.size,
             fault="" if fault is None else fault.name,
@@ -189,13 +195,26 @@ class Client:
         )
         return outcome(verdict), facts
 
+    async def _decide(self, content: bytes, facts: ContentFacts) -> Verdict | None:
+        """Judge content that comes in one piece, and decide."""
+
+        def begin(section: bytes) -> Judge | None:
+            judge = facts.judging = self.chain.judge(facts.transaction, section)
+            return judge
+
+        parting = Parting(facts.header, begin)
+        parting.feed(content)
+        parting.finish()
+        answer = self.chain.content.decide(facts)
+        return answer if answer is None or isinstance(answer, Verdict) else await answer
+
 
 def text_of(content: bytes) -> MailText:
-    """A message as the filter sees it."""
+    """A message as the filter sees it: nobody else speaks in the name of mx.in.test."""
     reader = TextReader(1 << 20)
     reader.feed(content)
     reader.finish()
-    return MailText(reader.header, reader.texts)
+    return MailText(HeaderFields(without_results(reader.header.octets, HOSTNAME).header), reader.texts)
 
 
 class Site:
@@ -211,7 +230,15 @@ class Site:
         """Client addresses and hosts, each with the zone that lists it."""
         self.spf_results: dict[tuple[str, str], SpfOutcome] = {}
         """What SPF says, by client address and the mailbox, or the HELO domain for the null reverse-path."""
+        self.zone: dict[str, Answer] = {}
+        """TXT records, by their name."""
+        self.silent: set[str] = set()
+        """Names about which the DNS says nothing, not even that it fails."""
+        self.asked: list[str] = []
+        """Names that TXT records were asked for."""
         self.spf_asked: list[tuple[str, str]] = []
+        self.patient: set[tuple[str, str]] = set()
+        """Client addresses and senders that came again after they were deferred."""
         self._documents: dict[tuple[str, str], StoredDocument] = {}
 
     def now(self) -> datetime:
@@ -254,16 +281,36 @@ class Site:
 
     # The outside, as `World` has it.
 
+    def may_ask(self, _about: str) -> bool:
+        return True
+
     async def mailbox_usage(self, _account: Account) -> int:
         return self.used
 
     def listed(self, client_address: str, zones: Sequence[str]) -> str | None:
         return next((zone for zone in zones if (client_address, zone) in self.listings), None)
 
-    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfResult:
         question = client_address, sender or hello_domain
         self.spf_asked.append(question)
-        return self.spf_results.get(question, "none")
+        return SpfResult(self.spf_results.get(question, "none"))
+
+    def is_patient(self, client_address: str, sender: str) -> bool:
+        return (client_address, sender) in self.patient
+
+    def texts(self, name: str) -> asyncio.Future[Answer]:
+        """The answer comes when the one who asks has begun to wait for it."""
+        self.asked.append(name)
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[Answer] = loop.create_future()
+
+        def answer() -> None:
+            if not asked.cancelled():
+                asked.set_result(self.zone.get(name, NO_SUCH_NAME))
+
+        if name not in self.silent:
+            loop.call_soon(answer)
+        return asked
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         return [lookup for lookup in lookups if (lookup.host, lookup.zone) in self.listings]
@@ -272,4 +319,4 @@ class Site:
 def config_of(settings: str = "") -> Config:
     """A configuration with those lines."""
     listener = '[[listener]]\naddress = "127.0.0.1:0"\nrole = "smtp"\n'
-    return parse_config(f'hostname = "mx.in.test"\n{settings}\n{listener}', Path("genkan.toml"))
+    return parse_config(f'hostname = "{HOSTNAME}"\n{settings}\n{listener}', Path("genkan.toml"))

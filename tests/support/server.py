@@ -146,13 +146,16 @@ def serving(config: Config, clock: StoppedClock | None = None) -> Iterator[Runni
 def configuration(home: Path, text: str = "", listeners: str = "") -> Config:
     """A configuration in `home` with one smtp listener on a free port, unless `listeners` says otherwise.
 
-    SPF is off unless `text` has a setting of it, since nobody is to ask the real DNS about the clients of a test.
+    Nobody is to ask the real DNS about the clients of a test: SPF and DMARC are off unless `text` has a setting of them, and
+    names are not looked up unless it has one of the DNS.
     """
     home.mkdir(parents=True, exist_ok=True)
     listeners = listeners or '[[listener]]\naddress = "127.0.0.1:0"\nrole = "smtp"\n'
     file = home / "genkan.toml"
     spf = "" if "spf." in text or "[spf]" in text else 'spf.mode = "off"\n'
-    file.write_text(f'hostname = "mx.in.test"\n{spf}{text}\n{listeners}')
+    reverse = "" if "dns." in text or "[dns]" in text else "dns.reverse = false\n"
+    dmarc = "" if "dmarc." in text or "[dmarc]" in text else 'dmarc.mode = "off"\n'
+    file.write_text(f'hostname = "mx.in.test"\n{spf}{dmarc}{reverse}{text}\n{listeners}')
     return parse_config(file.read_text(), file)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from genkan.admin.check_delivery import check_delivery
+from genkan.admin.check_dmarc import check_reports
 from genkan.admin.check_machine import (
     SOON,
     check_certificate,
@@ -25,6 +26,7 @@ from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
 from genkan.findings import Finding, Level, error, note, warning
 from genkan.opening import open_directory
+from genkan.policy.authenticity import asks_dmarc
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
 from genkan.storage.engine import StorageError
@@ -50,9 +52,19 @@ def findings_of(config: Config, now: datetime) -> list[Finding]:
         *check_scanner(config),
         *_check_storage(config, now),
         *_check_auth(config),
+        *_check_dmarc(config),
         *check_open_files(config, open_file_limit()),
         *check_ports(config),
     ]
+
+
+def _check_dmarc(config: Config) -> Iterator[Finding]:
+    if config.dmarc.mode in ("quarantine", "refuse") and not asks_dmarc(config):
+        yield error(
+            "dmarc.mode",
+            "DMARC rests on SPF and DKIM, and one of them is off: nobody's mail is judged",
+            'set spf.mode to "mark" and dkim.verify to true, or dmarc.mode to "off"',
+        )
 
 
 def _check_identity(config: Config, now: datetime) -> Iterator[Finding]:
@@ -108,6 +120,7 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
             yield from _check_passwords(directory, config)
             yield from _check_rules(directory, config)
             yield from check_routes(directory, config)
+            yield from check_reports(directory, config)
         next(list_queued(storage, now), None)
     except StorageError as fault:
         yield error(storage, "cannot be used", str(fault))

@@ -18,8 +18,12 @@ _MODULES: Final = {
     "approval": "cli_approval:approval",
     "brake": "cli_brake:brake",
     "check": "cli_check:check",
+    "dkim": "cli_dkim:dkim",
+    "dmarc": "cli_dmarc:dmarc",
+    "doctor": "cli_doctor:doctor",
     "domain": "cli_directory:domain",
     "explain": "cli_explain:explain",
+    "grey": "cli_spf:grey",
     "hop": "cli_routes:hop",
     "import-epost": "cli_epost:import_epost",
     "init": "cli_init:init",
@@ -30,6 +34,7 @@ _MODULES: Final = {
     "rules": "cli_rules:rules",
     "serve": "cli_serve:serve",
     "simulate": "cli_simulate:simulate",
+    "spf": "cli_spf:spf",
     "whatif": "cli_whatif:whatif",
 }
 

@@ -42,7 +42,7 @@ def route_add(invocation: Invocation, pattern: str, destination: str, replace: b
     """Let mail for PATTERN go to DESTINATION.
 
     PATTERN is an address, a domain, *.domain or *. DESTINATION is maildir, mx, smtp:HOST[:PORT], lmtp:HOST:PORT,
-    lmtp:unix:/PATH, https://HOST/PATH, python:MODULE:FUNCTION or "pipe:/PROGRAM ARGUMENT ...".
+    lmtp:unix:/PATH, https://HOST/PATH, python:MODULE:FUNCTION, "pipe:/PROGRAM ARGUMENT ..." or dmarc-reports:.
     """
     entry, findings = _operations(invocation).add_route(pattern, destination, replace=replace)
     lines = [f"mail for {entry.pattern} goes to {entry.destination}", *map(str, findings)]

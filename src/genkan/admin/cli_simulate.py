@@ -50,22 +50,28 @@ def _client(_ctx: click.Context, _param: click.Parameter, word: str) -> str:
         raise click.BadParameter(f"{word!r} is no IP address such as 192.0.2.1 or 2001:db8::1") from None
 
 
-def _one_line(_ctx: click.Context, _param: click.Parameter, given: Any) -> Any:  # noqa: ANN401  (a word, or several)
+def one_line(_ctx: click.Context, _param: click.Parameter, given: Any) -> Any:  # noqa: ANN401  (a word, or several)
+    """What can stand in a command; all else is a usage error."""
     for word in given if isinstance(given, tuple) else (given,):
         if any(character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in word):
             raise click.BadParameter(f"{word!r} has control characters or is not UTF-8; no command can hold that")
     return given
 
 
+client_option: Final = click.option(
+    "--client", required=True, callback=_client, metavar="IP", help="The client's address."
+)
+
+
 @click.command()
-@click.option("--client", required=True, callback=_client, metavar="IP", help="The client's address.")
-@click.option("--hello", default="", callback=_one_line, metavar="NAME", help="How it greets; without it, [IP].")
+@client_option
+@click.option("--hello", default="", callback=one_line, metavar="NAME", help="How it greets; without it, [IP].")
 @click.option("--auth", type=ADDRESS, help="The account it has authenticated as; no password is asked for.")
 @click.option(
     "--from",
     "reverse_path",
     required=True,
-    callback=_one_line,
+    callback=one_line,
     metavar="ADDRESS",
     help='The reverse-path; "<>" is the null one, "#blank" none at all.',
 )
@@ -74,7 +80,7 @@ def _one_line(_ctx: click.Context, _param: click.Parameter, given: Any) -> Any: 
     "forward_paths",
     required=True,
     multiple=True,
-    callback=_one_line,
+    callback=one_line,
     metavar="ADDRESS",
     help="A recipient; may be repeated.",
 )
@@ -92,7 +98,11 @@ def _one_line(_ctx: click.Context, _param: click.Parameter, given: Any) -> Any: 
     help="The listener it comes to.",
 )
 @click.option("--tls", is_flag=True, help="It says STARTTLS.")
-@click.option("--dns", is_flag=True, help="Ask the DNS block lists, which are passed over otherwise.")
+@click.option(
+    "--dns",
+    is_flag=True,
+    help="Ask the DNS about block lists, SPF, signatures and DMARC, which are passed over otherwise.",
+)
 @pass_invocation
 @with_json
 def simulate(invocation: Invocation, auth: Mailbox | None, dns: bool, **said: Unpack[Said]) -> Output:  # noqa: FBT001

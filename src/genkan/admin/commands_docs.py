@@ -6,6 +6,7 @@ No command may be described here; their help texts are the only source.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -52,7 +53,7 @@ def _section(context: click.Context) -> Iterator[str]:
         yield f"{context.command.help}\n"
         yield from _below(context)
     else:
-        yield f"`{_usage(context)}`\n\n{(context.command.help or '').rstrip()}\n"
+        yield f"`{_usage(context)}`\n\n{inspect.cleandoc(context.command.help or '')}\n"
         yield from _options(context)
 
 

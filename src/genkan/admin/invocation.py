@@ -14,9 +14,9 @@ import click
 
 from genkan.admin.operations import Operations
 from genkan.config import Config, ConfigError, load_config
-from genkan.config_values import parse_duration, parse_size
+from genkan.config_values import parse_duration, parse_host_name, parse_size
 from genkan.directory import NO_LIMIT, DirectoryError
-from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
+from genkan.smtp.address import AddressError, Mailbox, fold_domain, parse_mailbox
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
@@ -100,6 +100,18 @@ def _parse_address(text: str) -> Mailbox:
         raise ValueError(f"{text!r} is no address such as ann@in.test: {error}") from None
 
 
+def _parse_domain(text: str) -> str:
+    """The name in lower-case A-labels, without its final dot."""
+    name = fold_domain(text.removesuffix("."))
+    try:
+        parse_host_name(name)
+    except ValueError:
+        raise ValueError(f"{text!r} is no domain such as in.test") from None
+    if name.rpartition(".")[2].isdigit():
+        raise ValueError(f"{text!r} is an address; a domain is needed, such as in.test")
+    return name
+
+
 def _parse_quota(text: str) -> int | None:
     return None if text in ("0", "none") else parse_size(int(text) if text.isascii() and text.isdigit() else text)
 
@@ -125,6 +137,7 @@ def _parse_limit(text: str) -> int | None:
 
 
 ADDRESS: Final = _Parsed("address", _parse_address)
+DOMAIN: Final = _Parsed("domain", _parse_domain)
 QUOTA: Final = _Parsed("size", _parse_quota)
 LIMIT: Final = _Parsed("number", _parse_limit)
 MOMENT: Final = _Parsed("date", _parse_moment)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from genkan.admin.forward_operations import ForwardOperations
 from genkan.admin.list_operations import ListOperations, end_of
 from genkan.admin.rule_operations import RuleOperations
-from genkan.directory import UNCHANGED, Account, Directory, Lock, NotFound
+from genkan.directory import UNCHANGED, Account, Directory, GreyEntry, Lock, NotFound
 from genkan.opening import open_directory
 from genkan.spool.reading import QueuedMessage, find_message, list_queued, read_content
 
@@ -167,6 +167,14 @@ class Operations:
     def clear_locks(self, network: str | None = None) -> int:
         """Unlock one address or network, or all; the number of locks removed."""
         return self._directory.locks.clear(network)
+
+    def list_grey(self, limit: int) -> tuple[GreyEntry, ...]:
+        """The senders that SPF deferred and that may come again, those that came last first."""
+        return self._directory.grey.list(limit)
+
+    def clear_grey(self, network: str | None = None) -> int:
+        """Forget the senders in the network of an address, or all; the number of them."""
+        return self._directory.grey.clear(network)
 
     def list_queue(self, now: datetime) -> Iterator[QueuedMessage]:
         """Every message that still has recipients, read while it is asked for; `now` tells due from waiting."""

@@ -16,8 +16,11 @@ from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
 from genkan.directory import Local
 from genkan.dns.resolvers import Resolvers
-from genkan.message.content import HeaderScan
+from genkan.message.content import HeaderScan, Parting
+from genkan.message.header import HeaderFields
 from genkan.message.mime import TextReader
+from genkan.message.results import without_results
+from genkan.policy.authenticity import obeys_dmarc
 from genkan.policy.chain import Chain
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.handling import Handlings
@@ -33,12 +36,15 @@ from genkan.smtp.reply import Wordbook
 from genkan.smtp.session import Session
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Awaitable, Collection, Sequence
     from datetime import datetime
 
     from genkan.config import Config
     from genkan.directory import Account, Directory
-    from genkan.dns.spf import SpfOutcome
+    from genkan.dns.answer import Answer
+    from genkan.dns.spf import SpfResult
+    from genkan.policy.authenticity import Judge
     from genkan.policy.facts import Role
     from genkan.policy.handling import Handling, Holding
     from genkan.policy.world import World
@@ -139,7 +145,9 @@ class Simulation:
         self._mechanism = next(iter(rules.extensions.mechanisms_for(tls_active=tls or script.tls)), "PLAIN")
         self._connection = ConnectionFacts(script.client, script.role)
         self._transaction: TransactionFacts | None = None
-        self._header = HeaderScan()
+        self._header = HeaderScan(config.limits.header_size)
+        self._parting = Parting(self._header, self._begin_body)
+        self._judge: Judge | None = None
         self._reader: TextReader | None = None
         self._closed = False
         self.result = Simulated()
@@ -280,17 +288,25 @@ class Simulation:
         return self._words(replies.START_MAIL_INPUT, message_id=MESSAGE_ID)
 
     def _feed(self, octets: bytes) -> None:
-        self._header.feed(octets)
+        self._parting.feed(octets)
         if self._reader is not None:
             self._reader.feed(octets)
 
+    def _begin_body(self, section: bytes) -> Judge | None:
+        assert self._transaction is not None
+        self._judge = self._chain.judge(self._transaction, section)
+        return self._judge
+
     async def _content(self, event: events.ContentEnded, exchange: Exchange) -> Reply:
         assert self._transaction is not None
+        self._parting.finish()
         text = None
         if self._reader is not None:
             self._reader.finish()
-            text = MailText(self._reader.header, self._reader.texts)
+            header = without_results(self._reader.header.octets, self._config.hostname).header
+            text = MailText(HeaderFields(header), self._reader.texts)
         facts = ContentFacts(self._transaction, event.fault, event.size, self._header, Handlings(), text)
+        facts.judging = self._judge
         verdict = await _awaited(self._chain.content.decide(facts))
         _judged(exchange, verdict, facts)
         self._foresee(facts.handlings, self._transaction, accepted=verdict is None)
@@ -348,6 +364,12 @@ class QuietWorld:
         self._now = now
         self.unasked: list[str] = []
 
+    def may_ask(self, about: str) -> bool:
+        """See `World`. Where nothing depends on it, it is not missed."""
+        if obeys_dmarc(self._config):
+            self.unasked.append(about)
+        return False
+
     def now(self) -> datetime:
         """See `World`."""
         return self._now
@@ -362,11 +384,21 @@ class QuietWorld:
         self.unasked += zones
         return None
 
-    async def spf(self, _client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+    def spf(
+        self, _client_address: str, sender: str, hello_domain: str
+    ) -> SpfResult | Awaitable[SpfResult | None] | None:
         """See `World`. Where nothing depends on it, it is not missed."""
         if self._config.spf.mode == "defer":
             self.unasked.append(f"the SPF record of {sender.rpartition('@')[2] or hello_domain}")
         return None
+
+    def texts(self, _name: str) -> Future[Answer]:
+        """See `World`; nobody may ask."""
+        raise NotImplementedError
+
+    def is_patient(self, _client_address: str, _sender: str) -> bool:
+        """See `World`. It comes for the first time."""
+        return False
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`."""
@@ -382,15 +414,25 @@ class AskingWorld(QuietWorld):
         super().__init__(config, now)
         clock = SystemClock()
         resolvers = Resolvers(config.dns.servers, config.dns.timeout, clock)
-        self._outside = Outside(clock, self.mailbox_usage, resolvers)
+        self._outside = Outside(clock, self.mailbox_usage, resolvers, self.is_patient)
+
+    def may_ask(self, _about: str) -> bool:
+        """See `World`."""
+        return True
 
     def listed(self, client_address: str, zones: Sequence[str]) -> str | Awaitable[str | None] | None:
         """See `World`."""
         return self._outside.listed(client_address, zones)
 
-    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome | None:
+    def spf(
+        self, client_address: str, sender: str, hello_domain: str
+    ) -> SpfResult | Awaitable[SpfResult | None] | None:
         """See `World`."""
-        return await self._outside.spf(client_address, sender, hello_domain)
+        return self._outside.spf(client_address, sender, hello_domain)
+
+    def texts(self, name: str) -> Future[Answer]:
+        """See `World`."""
+        return self._outside.texts(name)
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`."""

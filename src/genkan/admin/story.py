@@ -251,6 +251,8 @@ class Storyteller:
             yield from _indented(self._reason(shadow.decision), 2)
 
     def _rule(self, sentence: str, rule: Rule) -> str:
+        if not rule.line:  # it stands in no document
+            return self._say(sentence, rule=f"{rule.document} {rule.text}".rstrip())
         place = self._say(
             "place_of" if rule.account else "place",
             document=rule.document,

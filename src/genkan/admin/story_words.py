@@ -81,6 +81,10 @@ CHECKS: Final[dict[str, Words]] = {
     "sender-trust-from": Words(
         "is the From field the authenticated account's own", "From フィールドが認証したアカウント自身のものか"
     ),
+    "dmarc": Words(
+        "is the message from the domain in its From field, by SPF or a signature",
+        "SPF または DKIM 署名により、From フィールドのドメインから送られたことが確認できるか",
+    ),
     "approval-subject": Words(
         "is the subject free, or does it want an approver, or is it on the black list of approval-subjects.dat",
         "件名が approval-subjects.dat により拒否されないか、または承認が必要でないか",
@@ -101,8 +105,18 @@ CHECKS: Final[dict[str, Words]] = {
 """What each check asks, by its name, in the order of the chain."""
 
 FACTS: Final[dict[str, Words]] = {
+    "dkim": Words("DKIM signatures", "DKIM 署名"),
+    "arc": Words("ARC chain", "ARC の連鎖"),
+    "arc dmarc": Words(
+        "the newest ARC sealer says that DMARC passed", "最後の ARC 署名者が DMARC の成功を報告しているか"
+    ),
+    "dmarc": Words("DMARC", "DMARC"),
+    "dmarc policy": Words("DMARC policy", "DMARC ポリシー"),
+    "authentication results": Words("written into the header", "ヘッダーに記録した認証結果"),
     "block list": Words("block list that names the client", "クライアントが掲載されていたブロックリスト"),
     "listed": Words("names and addresses on block lists", "ブロックリストに掲載されていた名前・アドレス"),
+    "spf": Words("result of SPF", "SPF の結果"),
+    "spf grey": Words("came again after SPF had deferred it", "SPF による一時拒否の後に再送してきたか"),
     "mailbox octets": Words("octets in the mailbox", "メールボックスの使用量(オクテット)"),
 }
 """What the facts are that checks learned from outside; one that is not here is told by its name."""

@@ -166,6 +166,7 @@ class Comparison:
 
     def __init__(self, config: Config, directory: Directory, changed: ChangedDocuments, tally: Tally) -> None:
         """Settings and directory are those of today."""
+        self._hostname = config.hostname
         self._directory = directory
         self._changed = changed
         self._tally = tally
@@ -199,7 +200,7 @@ class Comparison:
         counts = self._tally.counts
         counts.transactions += 1
         counts.rcpts += entry.more_rcpts
-        text = None if entry.content is None else RecordedText(entry.content)
+        text = None if entry.content is None else RecordedText(entry.content, self._hostname)
         before, after = self._before.transaction(entry, text), self._after.transaction(entry, text)
         self._compare(entry, before, after)
         stale = differences(before, recorded(entry))

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from genkan.delivery.consignment import Consignment
 from genkan.delivery.outcome import Deferred, Delivered, Failed
-from genkan.delivery.route import AccountRoute, HandoffRoute, HopRoute, ListRoute, LocalRoute, RoleRoute
+from genkan.delivery.route import (
+    AccountRoute,
+    HandoffRoute,
+    HopRoute,
+    ListRoute,
+    LocalRoute,
+    ReportsRoute,
+    RoleRoute,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -131,10 +139,14 @@ class Attempts:
             self._log.failure(leased.envelope.message_id, error)
             return Deferred("the directory could not be asked", status="4.3.0")
 
-    def _begin(self, leased: Leased, route: LocalRoute | HandoffRoute | AccountRoute | ListRoute | RoleRoute) -> None:
+    def _begin(
+        self, leased: Leased, route: LocalRoute | HandoffRoute | ReportsRoute | AccountRoute | ListRoute | RoleRoute
+    ) -> None:
         match route:
             case LocalRoute() | HandoffRoute():
                 self._batches.put(leased, route)
+            case ReportsRoute():
+                self._start(leased, self._to_reports(leased, route))
             case AccountRoute():
                 self._start(leased, self._to_account(leased, route))
             case ListRoute(mailing_list):
@@ -163,12 +175,18 @@ class Attempts:
             if isinstance(forwarded, Failed) or (forwarded is not None and not route.forward.keep):
                 return forwarded
             posts = () if forwarded is None else forwarded.posts
-        outcome = await self._end(leased, route.end)
+        end = route.end
+        outcome = await (self._to_reports(leased, end) if isinstance(end, ReportsRoute) else self._end(leased, end))
         if not isinstance(outcome, Delivered):
             return outcome
         if route.reply is not None:
             posts += await self._answer(leased, route.account, route.reply)
         return replace(outcome, posts=posts)
+
+    async def _to_reports(self, leased: Leased, route: ReportsRoute) -> Outcome:
+        """Have it read; what is no report goes where a person finds it."""
+        outcome = await self._end(leased, route.reader)
+        return await self._end(leased, route.otherwise) if isinstance(outcome, Failed) else outcome
 
     async def _answer(self, leased: Leased, account: Account, reply: AutoReply) -> tuple[Post, ...]:
         """What the account answers. It has its mail: when that cannot be answered, it must not get it once more."""

@@ -75,8 +75,17 @@ async def tlsa_requirement(resolver: Resolver, targets: MxTargets, target: Targe
         return Dane("unknown", reason=f"the TLSA records of {target.host} cannot be had: {answer.detail}")
     if not answer.authentic or not answer.tlsa:
         return NO_DANE
-    usable = tuple(record for record in answer.tlsa if _is_usable(record))
+    usable = tuple(record for record in answer.tlsa if is_usable(record))
     return Dane("authenticate", usable) if usable else Dane("encrypt")
+
+
+def is_usable(record: TlsaRecord) -> bool:
+    """Whether the record is of a kind we know, and well-formed (RFC 7672, 3.1)."""
+    if record.usage not in (_DANE_TA, _DANE_EE) or record.selector not in (_CERTIFICATE, _PUBLIC_KEY):
+        return False
+    if record.matching == _WHOLE:
+        return bool(record.data)
+    return len(record.data) == _DIGEST_SIZES.get(record.matching)
 
 
 def matches(records: Iterable[TlsaRecord], certificate_der: bytes) -> bool:
@@ -108,15 +117,6 @@ def presented_certificates(connection: ssl.SSLObject) -> tuple[bytes, ...]:
         return tuple(connection.get_unverified_chain())
     chain = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001  # public since 3.13
     return tuple(certificate.public_bytes(2) for certificate in chain or ())  # 2: _ssl.ENCODING_DER
-
-
-def _is_usable(record: TlsaRecord) -> bool:
-    """Whether the record is of a kind we know, and well-formed (RFC 7672, 3.1)."""
-    if record.usage not in (_DANE_TA, _DANE_EE) or record.selector not in (_CERTIFICATE, _PUBLIC_KEY):
-        return False
-    if record.matching == _WHOLE:
-        return bool(record.data)
-    return len(record.data) == _DIGEST_SIZES.get(record.matching)
 
 
 def _is_of(record: TlsaRecord, certificate: Certificate) -> bool:

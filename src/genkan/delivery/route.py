@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from genkan.delivery.local import maildir_path
 from genkan.delivery.onward import Onward
 from genkan.delivery.outcome import Deferred, Failed
-from genkan.directory.destination import Maildir, parse_destination
+from genkan.directory.destination import DmarcReports, Maildir, parse_destination
 from genkan.directory.directory import Elsewhere, External, Local, Unknown
 from genkan.directory.errors import InvalidValue
 from genkan.directory.resolution import ListRole, MailingList
@@ -57,11 +57,19 @@ class HopRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportsRoute:
+    """To whoever reads DMARC reports; mail that is none goes into the account's Maildir, where a person finds it."""
+
+    reader: HopRoute
+    otherwise: LocalRoute
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRoute:
     """To an account that forwards, or answers by itself; `end` is where its mail lies."""
 
     account: Account
-    end: LocalRoute | HopRoute
+    end: LocalRoute | HopRoute | ReportsRoute
     forward: Forward | None
     reply: AutoReply | None
 
@@ -80,7 +88,7 @@ class RoleRoute:
     role: ListRole
 
 
-Route = LocalRoute | HandoffRoute | HopRoute | AccountRoute | ListRoute | RoleRoute | Deferred | Failed
+Route = LocalRoute | HandoffRoute | HopRoute | ReportsRoute | AccountRoute | ListRoute | RoleRoute | Deferred | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +153,16 @@ class Router:
         forward, reply = directory.forwards.find(account.id), directory.auto_replies.find(account.id)
         return end if forward is None and reply is None else AccountRoute(account, end, forward, reply)
 
-    def _account_end(self, leased: Leased, address: Mailbox, destination: Destination) -> LocalRoute | HopRoute:
+    def _account_end(
+        self, leased: Leased, address: Mailbox, destination: Destination
+    ) -> LocalRoute | HopRoute | ReportsRoute:
+        maildir = maildir_path(self._settings.maildir, self._settings.home, address)
+        local = LocalRoute(maildir, leased.recipient.mailbox)
         if isinstance(destination, Maildir):
-            maildir = maildir_path(self._settings.maildir, self._settings.home, address)
-            return LocalRoute(maildir, leased.recipient.mailbox)
+            return local
         way = self._ways.to(destination, address.domain, requiretls=leased.envelope.requiretls)
-        return HopRoute(way, address, is_external=False)
+        hop = HopRoute(way, address, is_external=False)
+        return ReportsRoute(hop, local) if isinstance(destination, DmarcReports) else hop
 
     def _outside(self, leased: Leased, mailbox: Mailbox) -> Route:
         destination = self._named(leased) or self._onward.way(mailbox.domain)[0]

@@ -12,7 +12,16 @@ from genkan.delivery.pipe import PipeOpener
 from genkan.delivery.smtp_opener import SmtpOpener, SmtpPlan
 from genkan.delivery.webhook import Webhook as WebhookPlan
 from genkan.delivery.webhook import WebhookOpener
-from genkan.directory.destination import ByMx, LmtpHop, LmtpSocket, Pipe, PythonFunction, SmtpHop, Webhook
+from genkan.directory.destination import (
+    ByMx,
+    DmarcReports,
+    LmtpHop,
+    LmtpSocket,
+    Pipe,
+    PythonFunction,
+    SmtpHop,
+    Webhook,
+)
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from genkan.directory.directory import Directory
     from genkan.directory.hops import Hop, TlsPolicy
 
-    Onward = ByMx | SmtpHop | LmtpHop | LmtpSocket | Webhook | PythonFunction | Pipe
+    Onward = ByMx | SmtpHop | LmtpHop | LmtpSocket | Webhook | PythonFunction | Pipe | DmarcReports
 
 _FUNCTIONS: Final = 50  # calls of one Python function at a time
 _MOST_KNOWN: Final = 10_000
@@ -55,11 +64,12 @@ class WayLimits:
 class Ways:
     """Makes ways, and remembers them until the directory changes."""
 
-    def __init__(self, directory: Directory, world: SmtpWorld, limits: WayLimits) -> None:
-        """`directory` knows how each next hop is spoken to."""
+    def __init__(self, directory: Directory, world: SmtpWorld, limits: WayLimits, reports: Opener) -> None:
+        """`directory` knows how each next hop is spoken to; `reports` leads to whoever reads DMARC reports."""
         self._hops = directory.hops
         self._world = world
         self._limits = limits
+        self._reports = reports
         self._known: dict[tuple[Onward, str, bool], Way] = directory.new_cache()
 
     def to(self, destination: Onward, domain: str, *, requiretls: bool) -> Way:
@@ -84,12 +94,12 @@ class Ways:
             case LmtpSocket(path):
                 limits, plan = self._limits, SmtpPlan(socket=path, lmtp=True, tls="none")
                 return Way(str(destination), SmtpOpener(self._world, plan), limits.connections, limits.together)
-            case Webhook() | PythonFunction() | Pipe():
+            case Webhook() | PythonFunction() | Pipe() | DmarcReports():
                 return self._other(destination)
             case _:
                 assert_never(destination)
 
-    def _other(self, destination: Webhook | PythonFunction | Pipe) -> Way:
+    def _other(self, destination: Webhook | PythonFunction | Pipe | DmarcReports) -> Way:
         """A way to something that does not speak SMTP."""
         limits, name = self._limits, str(destination)
         match destination:
@@ -104,6 +114,8 @@ class Ways:
                 return Way(name, FunctionOpener(module, function, limits.timeout), _FUNCTIONS, limits.together)
             case Pipe(program, arguments):
                 return Way(name, PipeOpener(program, arguments, limits.timeout, limits.folder), limits.connections, 1)
+            case DmarcReports():
+                return Way(name, self._reports, 1, limits.together)
 
     def _smtp(self, name: str, plan: SmtpPlan, hop: Hop, *, requiretls: bool) -> Way:
         limits = self._limits

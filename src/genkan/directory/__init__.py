@@ -13,6 +13,7 @@ from genkan.directory.documents import DocumentEntry, Documents, Revision, Store
 from genkan.directory.domains import Domains
 from genkan.directory.errors import AlreadyExists, DirectoryError, InvalidValue, NotFound
 from genkan.directory.forwards import Forward, Forwards
+from genkan.directory.grey import GreyEntries, GreyEntry
 from genkan.directory.list_members import ListMembers, Member
 from genkan.directory.lists import Lists, ListTooLarge
 from genkan.directory.locks import FOREVER, Lock, LockKind, Locks
@@ -53,6 +54,8 @@ __all__ = [
     "External",
     "Forward",
     "Forwards",
+    "GreyEntries",
+    "GreyEntry",
     "InvalidValue",
     "ListMembers",
     "ListRole",

@@ -32,8 +32,8 @@ _URL: Final = re.compile(
 )
 _PLACEHOLDER: Final = re.compile(r"\{[a-z_]+\}", re.ASCII)
 _KINDS: Final = (
-    "maildir, mx, smtp:HOST[:PORT], lmtp:HOST:PORT, lmtp:unix:/PATH, https://HOST/PATH, python:MODULE:FUNCTION "
-    "or pipe:/PROGRAM ARGUMENT ..."
+    "maildir, mx, smtp:HOST[:PORT], lmtp:HOST:PORT, lmtp:unix:/PATH, https://HOST/PATH, python:MODULE:FUNCTION, "
+    "pipe:/PROGRAM ARGUMENT ... or dmarc-reports:"
 )
 
 
@@ -133,7 +133,18 @@ class Pipe:
         return f"pipe:{' '.join(word if word in PLACEHOLDERS else shlex.quote(word) for word in words)}"
 
 
-Destination: TypeAlias = Maildir | ByMx | SmtpHop | LmtpHop | LmtpSocket | Webhook | PythonFunction | Pipe
+@dataclass(frozen=True, slots=True)
+class DmarcReports:
+    """Read as a DMARC report of others, and kept for `genkan dmarc received`."""
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return "dmarc-reports:"
+
+
+Destination: TypeAlias = (
+    Maildir | ByMx | SmtpHop | LmtpHop | LmtpSocket | Webhook | PythonFunction | Pipe | DmarcReports
+)
 
 
 def parse_destination(text: str) -> Destination:
@@ -212,6 +223,12 @@ def _parse_pipe(text: str) -> Pipe:
     return Pipe(program, tuple(arguments))
 
 
+def _parse_reports(text: str) -> DmarcReports:
+    if text:
+        raise InvalidValue(f"dmarc-reports:{text} says too much; write dmarc-reports: alone")
+    return DmarcReports()
+
+
 def _check_word(word: str, allowed: tuple[str, ...]) -> None:
     if _PLACEHOLDER.search(word) and word not in allowed:
         known = ", ".join(PLACEHOLDERS)
@@ -229,4 +246,5 @@ _SCHEMES: Final[dict[str, Callable[[str], Destination]]] = {
     "https": partial(_parse_webhook, "https"),
     "python": _parse_function,
     "pipe": _parse_pipe,
+    "dmarc-reports": _parse_reports,
 }

@@ -3,7 +3,7 @@
 
 One object for each process, used from the thread that opened it; call `refresh` before a question, then answers come
 from memory. Changes are made through its parts: `domains`, `accounts`, `aliases`, `lists`, `forwards`, `auto_replies`,
-`documents`, `routes`, `hops`, `brakes`, `locks`, `audit`.
+`documents`, `routes`, `hops`, `brakes`, `dkim_keys`, `dmarc_tallies`, `dmarc_received`, `locks`, `grey`, `audit`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from genkan.directory.aliases import AccountEnd, Aliases, AliasLoop, ListEnd
 from genkan.directory.audit import Audit
 from genkan.directory.auto_replies import AutoReplies
 from genkan.directory.brakes import Brakes
+from genkan.directory.dkim_keys import DkimKeys
+from genkan.directory.dmarc_received import ReceivedReports
+from genkan.directory.dmarc_tallies import DmarcTallies
 from genkan.directory.documents import Documents
 from genkan.directory.domains import Domains
 from genkan.directory.forwards import Forwards
+from genkan.directory.grey import GreyEntries
 from genkan.directory.hops import Hops
 from genkan.directory.list_roles import ListRoles
 from genkan.directory.lists import Lists
@@ -80,8 +84,12 @@ class Directory:
         self.routes = Routes(store, self.domains)
         self.hops = Hops(store)
         self.brakes = Brakes(store)
+        self.dkim_keys = DkimKeys(store, self.domains)
+        self.dmarc_tallies = DmarcTallies(store)
+        self.dmarc_received = ReceivedReports(store)
         self.sts_policies = StoredPolicies(store)
         self.locks = Locks(store)
+        self.grey = GreyEntries(store)
         self.audit = Audit(store)
         self._numbers = MessageNumbers(store)
         self._resolutions: dict[Mailbox, Resolution] = store.cache()

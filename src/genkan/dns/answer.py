@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, NamedTuple
 
-RecordType = Literal["A", "AAAA", "MX", "PTR", "TLSA", "TXT"]
+RecordType = Literal["A", "AAAA", "CNAME", "MX", "PTR", "TLSA", "TXT"]
 
 BRIEF: Final = 5  # seconds that a failure, or a "no" without a SOA record, is believed
 
@@ -42,9 +42,9 @@ Record = str | MailExchange | TlsaRecord
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question. CNAMEs are followed: the records are those of the last name.
+    """The answer to one question. CNAMEs are followed, unless they were asked for: the records are those of the last name.
 
-    A and AAAA are addresses in their canonical form, PTR and MX names in lower case without a final dot, TXT the joined
+    A and AAAA are addresses in their canonical form, CNAME, PTR and MX names in lower case without a final dot, TXT the joined
     character-strings with one character for each octet (Latin-1, so nothing is lost). `ttl` is how many seconds the answer
     could be believed when it came, `detail` why the question failed. `authentic`: the server says that it has checked all
     of it by DNSSEC (RFC 4035, 3.2.3), which is worth as much as the server and the way to it.

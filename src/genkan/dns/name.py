@@ -7,6 +7,7 @@ zone files. In text that was read, what could be mistaken is escaped as in zone 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -16,13 +17,14 @@ LONGEST: Final = 255  # octets of a name on the wire
 Name = tuple[bytes, ...]
 """The labels in lower case, without the empty one at the end; the root has none."""
 
-_ESCAPES: Final = {octet: f"\\{octet:03}" for octet in range(256) if not 0x21 <= octet <= 0x7E or octet in b'.\\"'}
+_ESCAPES: Final = {octet: f"\\{octet:03}" for octet in range(256) if not 0x21 <= octet <= 0x7E or octet in b'.\\"@'}
 
 
 class BrokenName(ValueError):
     """A name in a message that has no end or is too long; the reader of the message catches it."""
 
 
+@lru_cache(1024)  # the domains of one mail are looked at again and again
 def parse_name(text: str) -> Name | None:
     """The name of `text`, with or without its final dot; `None` for text that is no name, the root among it."""
     try:

@@ -44,9 +44,10 @@ class Resolver:
     ) -> None:
         """`timeout` is for a whole question, whatever it takes; without `servers` those of the system are asked."""
         self.timeout: Final = timeout.total_seconds()
+        self.clock: Final = clock
         self._servers = tuple(servers) or system_servers()
         self._step = self.timeout / (_ROUNDS * len(self._servers))
-        self._cache = cache or Cache(clock)
+        self._cache = Cache(clock) if cache is None else cache
         self._asked: dict[Question, asyncio.Task[Answer]] = {}
         self._room = asyncio.Semaphore(MOST_ASKED)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from genkan.dns.answer import RecordType
+    from genkan.dns.answer import Answer, RecordType
     from genkan.dns.resolver import Resolver
 
 MOST_NAMES: Final = 5  # names of one address that are looked at
@@ -17,6 +18,7 @@ MOST_NAMES: Final = 5  # names of one address that are looked at
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
+@lru_cache(1024)
 def plain_address(text: str) -> IPv4Address | IPv6Address:
     """The address, an IPv4 one if it came as ::ffff:a.b.c.d; raises `ValueError` for what is none."""
     address = ip_address(text.partition("%")[0])
@@ -41,13 +43,34 @@ async def client_domain(resolver: Resolver, client_address: str) -> str:
         return ""
 
 
+def client_domain_now(resolver: Resolver, client_address: str) -> str | None:
+    """As `client_domain`, from what is known already; `None` when something has to be asked before the answer is sure."""
+    address = plain_address(client_address)
+    pointers = resolver.cached(address.reverse_pointer, "PTR")
+    if pointers is None:
+        return None
+    for name in _host_names(pointers):
+        answer = resolver.cached(name, _address_type(address))
+        if answer is None:
+            return None
+        if str(address) in answer.texts:
+            return name
+    return ""
+
+
 async def _confirmed(resolver: Resolver, client_address: str) -> str:
     address = plain_address(client_address)
-    rdtype: RecordType = "A" if address.version == 4 else "AAAA"
-    pointers = await resolver.query(reverse_name(client_address), "PTR")
-    names = [name for name in pointers.texts[:MOST_NAMES] if _HOST_NAME.fullmatch(name)]
-    questions = [resolver.query(name, rdtype) for name in names]
+    names = _host_names(await resolver.query(address.reverse_pointer, "PTR"))
+    questions = [resolver.query(name, _address_type(address)) for name in names]
     for name, question in zip(names, questions, strict=True):
         if str(address) in (await question).texts:
             return name
     return ""
+
+
+def _host_names(pointers: Answer) -> list[str]:
+    return [name for name in pointers.texts[:MOST_NAMES] if _HOST_NAME.fullmatch(name)]
+
+
+def _address_type(address: IPv4Address | IPv6Address) -> RecordType:
+    return "A" if address.version == 4 else "AAAA"

@@ -31,7 +31,7 @@ _UINT16: Final = struct.Struct("!H")
 _UINT32: Final = struct.Struct("!I")
 _QR, _OPCODE, _AA, _TC, _RD, _RA, _AD, _RCODE = 0x8000, 0x7800, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x000F
 _IN: Final = 1
-_TYPES: Final[dict[RecordType, int]] = {"A": 1, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
+_TYPES: Final[dict[RecordType, int]] = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 _CNAME, _SOA, _OPT = 5, 6, 41
 _NOERROR, _FORMERR, _NXDOMAIN, _NOTIMP = 0, 1, 3, 4
 _RCODES: Final = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
@@ -192,7 +192,7 @@ class _Body:
                 return str(IPv6Address(self._octets[start:end]))
             case "TXT":
                 return _text(self._octets[start:end])
-            case "PTR":
+            case "CNAME" | "PTR":
                 return name_text(self._name(start, end))
             case "MX":
                 (preference,) = _UINT16.unpack_from(self._octets, start)

@@ -154,6 +154,8 @@ class Connection(asyncio.Protocol):
                 house.product_logs.connected(self._client_address, port_of(self._transport))
                 house.directory.renew()
                 answer = house.chain.connect.decide(self._reception.facts)
+                if not isinstance(answer, Verdict):
+                    house.names.look_up(self._reception.name, self._client_address)
                 if answer is not None and not isinstance(answer, Verdict):
                     self._start(self._decide_later(answer))
                     return
@@ -268,7 +270,7 @@ class Connection(asyncio.Protocol):
         self._give(self._reception.rcpt(event))
 
     def _on_data(self, _event: events.DataRequested) -> None:
-        self._session.send_reply(self._reception.data())
+        self._give(self._reception.data())
 
     def _on_content(self, event: events.ContentReceived) -> None:
         behind = self._reception.content(event.octets)
@@ -363,7 +365,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._session.tls_started()
         facts = ConnectionFacts(self._client_address, door.role)
-        self._reception = Reception(door.house, self._session, facts, self._reception.journal)
+        self._reception = Reception(door.house, self._session, facts, self._reception)
         self._task = None
         self._waiting = False
         self._reading_paused = False
@@ -446,6 +448,7 @@ class Connection(asyncio.Protocol):
             self._client_address,
             self._door.role,
             self._reason,
+            client_domain=reception.name.domain,
             hello=session.hello_domain,
             account="" if account is None else str(account.address),
             tls="" if tls is None else tls_summary(tls),

@@ -12,7 +12,6 @@ from genkan.directory.directory import Local
 from genkan.directory.errors import DirectoryError
 from genkan.directory.resolution import MailingList
 from genkan.message.envelope import Envelope, Recipient
-from genkan.message.marking import marked
 from genkan.message.notice import notices_for
 from genkan.policy.handling import Handling
 from genkan.spool.hold import Hold
@@ -97,10 +96,7 @@ class HandingOver:
         ready = []
         for number, (handling, recipients) in enumerate(parts):
             envelope, draft = self._addressed(number, handling, recipients), drafts[number]
-            if handling.tag or handling.fields:
-                header = self._intake.header_section()
-                start = self._intake.trace + marked(header, handling.tag, handling.fields)
-                draft.replace_start(len(self._intake.trace) + len(header), start)
+            self._intake.begin_as(draft, handling)
             hold = None if handling.holding is None else self._hold(envelope, handling.holding)
             ready.append((envelope, draft, hold))
         for envelope, draft, hold in ready:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from genkan.clock import Clock
     from genkan.config import Config
     from genkan.directory.directory import Directory
+    from genkan.listener.client_name import ClientNames
+    from genkan.listener.dmarc_tally import DmarcTally
     from genkan.listener.password_pool import PasswordPool
+    from genkan.listener.signing import Signing
     from genkan.listener.trials import Trials
     from genkan.maillog import MailLog
     from genkan.message.notice import NoticeLinks
@@ -69,7 +72,8 @@ def reception_rules(config: Config) -> Rules:
 class House:
     """What all connections of a worker share. `recorder` is `None` where no record is kept, `scanner` where none is set.
 
-    `refuse_client` writes a client's line into effect.dat; `links` are those of an approver, where a page has been set for them.
+    `signing` is `None` where nothing is signed. `refuse_client` writes a client's line into effect.dat; `links` are those of an
+    approver, where a page has been set for them.
     """
 
     hostname: str
@@ -86,7 +90,10 @@ class House:
     passwords: PasswordPool
     loop: asyncio.AbstractEventLoop
     rules: Rules
+    names: ClientNames
     recorder: Recorder | None
     scanner: Scanner | None
+    signing: Signing | None
+    dmarc_tally: DmarcTally
     refuse_client: Callable[[str], None]
     links: Callable[[str, Hold, str], NoticeLinks] | None

@@ -18,6 +18,7 @@ from genkan.record.entry import (
 )
 
 if TYPE_CHECKING:
+    from genkan.listener.client_name import ClientName
     from genkan.listener.house import House
     from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
     from genkan.policy.verdict import Verdict
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 class Journal:
     """The record of one session."""
 
-    __slots__ = ("_connection", "_content", "_house", "_recorder", "_transaction", "session_id")
+    __slots__ = ("_connection", "_content", "_house", "_name", "_recorder", "_transaction", "session_id")
 
-    def __init__(self, house: House, recorder: Recorder, facts: ConnectionFacts) -> None:
-        """Begin with the connection."""
+    def __init__(self, house: House, recorder: Recorder, facts: ConnectionFacts, name: ClientName) -> None:
+        """Begin with the connection; `name` may become known later."""
         self._house = house
         self._recorder = recorder
+        self._name = name
         self.session_id = recorder.session_id()
         self._connection = ConnectionEntry(0.0, self.session_id, facts.client_address, facts.role)
         self._transaction: TransactionEntry | None = None
@@ -66,6 +68,7 @@ class Journal:
         """The connection is over, and no transaction is open any more."""
         entry = self._connection
         entry.at = self._house.clock.now().timestamp()
+        entry.client_domain = self._name.domain
         entry.reason, entry.seconds = cut(reason), seconds
         entry.hello, entry.esmtp = cut(session.hello_domain), session.esmtp
         entry.tls = "yes" if session.tls_active else ""
@@ -135,6 +138,7 @@ class Journal:
         if transaction is None:
             return
         transaction.at = self._house.clock.now().timestamp()
+        transaction.client_domain = self._name.domain
         transaction.end = end
         self._connection.transactions += 1
         self._connection.messages += end == "accepted"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from genkan.directory.accounts import Account
 from genkan.listener.authentication import Authentication
+from genkan.listener.client_name import ClientName
 from genkan.listener.handing_over import HandingOver
 from genkan.listener.intake import Intake
 from genkan.listener.journal import Journal
@@ -58,17 +59,19 @@ class Reception:
         "last",
         "last_id",
         "locked",
+        "name",
         "transaction",
     )
 
-    def __init__(self, house: House, session: Session, facts: ConnectionFacts, journal: Journal | None = None) -> None:
-        """One for each session; a new one after STARTTLS goes on with the `journal` of the connection."""
+    def __init__(self, house: House, session: Session, facts: ConnectionFacts, before: Reception | None = None) -> None:
+        """One for each session; a new one after STARTTLS goes on with journal and name of the one `before`."""
         self._house = house
         self._session = session
         self.facts = facts
-        if journal is None and house.recorder is not None:
-            journal = Journal(house, house.recorder, facts)
-        self.journal = journal
+        self.name: ClientName = ClientName() if before is None else before.name
+        self.journal: Journal | None = None if before is None else before.journal
+        if before is None and house.recorder is not None:
+            self.journal = Journal(house, house.recorder, facts, self.name)
         self.transaction: TransactionFacts | None = None
         self.last: TransactionFacts | None = None
         self.last_id = ""
@@ -121,8 +124,17 @@ class Reception:
         add_recipient(facts)
         return self._say(replies.RECIPIENT_OK, forward_path=path)
 
-    def data(self) -> Reply:
-        """The content may come; it begins with our trace field."""
+    def data(self) -> Answer:
+        """The content may come; it begins with our trace field, which waits for the client's name."""
+        return self._begin_content() if self.name.asking is None else self._named(self.name.asking)
+
+    async def _named(self, asking: Awaitable[None]) -> Reply:
+        await asking
+        if self.transaction is None:  # the client has gone meanwhile, and hears nothing of this
+            return self._say(replies.NEED_RCPT)
+        return self._begin_content()
+
+    def _begin_content(self) -> Reply:
         house, transaction = self._house, self._open()
         message_id = self.last_id = house.message_ids.next()
         paths = [recipient.forward_path for recipient in transaction.recipients.values()]
@@ -163,8 +175,11 @@ class Reception:
         assert intake is not None
         if self.journal is not None:
             self.journal.content(facts, intake.message_id, verdict)
+        if facts.judged is not None:
+            house.dmarc_tally.count(facts.transaction, facts.judged)
         if facts.handlings.refuse_client:
             house.refuse_client(self.facts.client_address)
+        intake.results = facts.results
         if verdict is None:
             self._accept(facts, done)
             return
@@ -190,11 +205,12 @@ class Reception:
             if failed is not None:
                 done(failed)
                 return
-            house.log.accepted(envelope, facts.size)
+            house.log.accepted(envelope, facts.size, self.name.domain)
             house.product_logs.accepted(envelope)
             done(self._say(replies.MESSAGE_RECEIVED))
 
         if facts.handlings.is_plain:
+            intake.begin_as(intake.draft)
             house.spool.accept(envelope, intake.draft, finished)
             return
         handing_over = HandingOver(house, envelope, intake, facts.handlings)
@@ -399,6 +415,7 @@ class Reception:
         transaction = self.transaction
         reverse_path = None if transaction is None else str(transaction.reverse_path or "")
         details: dict[str, object] = {
+            "client_domain": self.name.domain,
             "detail": verdict.detail,
             "reverse_path": reverse_path,
             "id": None if self._intake is None else self._intake.message_id,
@@ -427,10 +444,14 @@ class Reception:
     def _current_hop(self) -> Hop:
         """The trace field's part that stays the same until the client says EHLO or AUTH again."""
         house, session = self._house, self._session
-        hop, protocol = self._hop, self._protocol()
-        if hop is None or hop.protocol != protocol or hop.hello_domain != session.hello_domain:
+        hop, protocol, domain = self._hop, self._protocol(), self.name.domain
+        if hop is None or (hop.hello_domain, hop.client_domain, hop.protocol) != (
+            session.hello_domain,
+            domain,
+            protocol,
+        ):
             address = self.facts.client_address
-            hop = self._hop = Hop(session.hello_domain, "", address, house.hostname, house.banner, protocol)
+            hop = self._hop = Hop(session.hello_domain, domain, address, house.hostname, house.banner, protocol)
         return hop
 
 

@@ -8,7 +8,10 @@ No parsing of structured fields here: on hostile mail that costs seconds.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_BODY: Final = 4096  # octets of the body of a From or Subject field that are remembered
 
@@ -39,6 +42,47 @@ class _Body:
     @property
     def unfolded(self) -> bytes:
         return _LINE_END.sub(b"", self.octets[:MAX_BODY]).strip(b" \t\r")
+
+
+class BodyReader(Protocol):
+    """Somebody who looks at the body of a message while it arrives."""
+
+    def feed(self, octets: bytes, /) -> None:
+        """Take the next octets."""
+        ...
+
+
+class Parting:
+    """Parts content into header section and body: `begin` is given the one when it is complete, and says who reads the other."""
+
+    __slots__ = ("_begin", "_begun", "_header", "_reader")
+
+    def __init__(self, header: HeaderScan, begin: Callable[[bytes], BodyReader | None]) -> None:
+        """`header` keeps the header section, and is fed here and nowhere else."""
+        self._header = header
+        self._begin = begin
+        self._begun = False
+        self._reader: BodyReader | None = None
+
+    def feed(self, octets: bytes) -> None:
+        """Take the next octets of the content."""
+        before = self._header.feed(octets)
+        if before:
+            if not self._header.ended:
+                return
+            self._begin_body()
+            octets = octets[before:]
+        if self._reader is not None:
+            self._reader.feed(octets)
+
+    def finish(self) -> None:
+        """The content is complete; it may have had no body."""
+        if not self._begun:
+            self._begin_body()
+
+    def _begin_body(self) -> None:
+        self._begun = True
+        self._reader = self._begin(self._header.section)
 
 
 class HeaderScan:

@@ -27,13 +27,14 @@ _is_phrase: Final = re.compile(r"[A-Za-z0-9'-]+(?: [A-Za-z0-9'-]+)*+", re.ASCII)
 class Head(NamedTuple):
     """Who writes to whom, about what, and when; `identifier` is the inside of the Message-ID. `name` may be "".
 
-    `submitted` says whether it answers a mail or was occasioned by something else (RFC 3834, 5).
+    A `subject` in octets, for programs to read, stands as it is and is folded already. `submitted` says whether the mail
+    answers another or was occasioned by something else (RFC 3834, 5).
     """
 
     name: str
     sender: Mailbox
     recipient: Mailbox
-    subject: str
+    subject: str | bytes
     identifier: str
     date: datetime
     submitted: Literal["auto-generated", "auto-replied"]
@@ -53,7 +54,7 @@ def head_fields(head: Head) -> bytes:
         b"From: " + (encoded_text(name) + b" <" + sender + b">" if name else sender),
         b"To: " + one_line(str(head.recipient)),
         b"Message-ID: <" + one_line(head.identifier) + b">",
-        b"Subject: " + encoded_text(_no_words(visible(head.subject))),
+        b"Subject: " + _subject(head.subject),
         b"Auto-Submitted: " + head.submitted.encode(),
         b"MIME-Version: 1.0",
     )
@@ -70,6 +71,10 @@ def text_entity(text: str) -> bytes:
 def one_line(text: str) -> bytes:
     """Text in which each character counts, such as an address, without those that would end its line."""
     return "".join(c if c.isprintable() else "?" for c in text).encode()
+
+
+def _subject(subject: str | bytes) -> bytes:
+    return subject if isinstance(subject, bytes) else encoded_text(_no_words(visible(subject)))
 
 
 def _no_words(text: str) -> str:

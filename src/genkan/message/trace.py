@@ -100,18 +100,18 @@ def _date(moment: datetime, zone: timedelta) -> str:
 @lru_cache(maxsize=1024)  # mail of one session shares its hop
 def _frame(hop: Hop) -> tuple[str, str]:
     """The field up to the message id, and from there to the end of the id."""
-    by = f" by {hop.hostname} ({_comment(hop.banner)}) with {hop.protocol} id <{_ID_PLACE}@{hop.hostname}>"
-    before, behind = f"Received: {_fold(_from_clause(hop), 10)}\r\n{_fold(by, 0)}".split(_ID_PLACE)
+    by = f" by {hop.hostname} ({comment_text(hop.banner)}) with {hop.protocol} id <{_ID_PLACE}@{hop.hostname}>"
+    before, behind = f"Received: {fold_line(_from_clause(hop), 10)}\r\n{fold_line(by, 0)}".split(_ID_PLACE)
     return before, behind
 
 
 def _from_clause(hop: Hop) -> str:
     """Extended-Domain (RFC 5321, 4.4); a greeting that is no domain goes into the comment, the address in its place."""
     address = f"[IPv6:{hop.client_address}]" if ":" in hop.client_address else f"[{hop.client_address}]"
-    information = f"{_comment(hop.client_domain) or 'unverified'} {address}"
+    information = f"{comment_text(hop.client_domain) or 'unverified'} {address}"
     if _is_domain(hop.hello_domain):
         return f"from {hop.hello_domain} ({information})"
-    greeting = f"; greeting {_comment(hop.hello_domain)}" if hop.hello_domain else ""
+    greeting = f"; greeting {comment_text(hop.hello_domain)}" if hop.hello_domain else ""
     return f"from {address} ({information}{greeting})"
 
 
@@ -123,7 +123,7 @@ def _is_domain(text: str) -> bool:
         return False
 
 
-def _comment(text: str) -> str:
+def comment_text(text: str) -> str:
     """Foreign text fit for the inside of a comment: printable ASCII, bounded, specials escaped (RFC 5322, 3.2.2)."""
     words = " ".join(_replace_unprintable("?", text[:_MAX_COMMENT]).split())
     return _escape_specials(r"\\\g<0>", words)
@@ -134,7 +134,7 @@ def _path(mailbox: Mailbox) -> str:
     return _replace_controls("?", str(mailbox))
 
 
-def _fold(line: str, used: int) -> str:
+def fold_line(line: str, used: int) -> str:
     """Break `line` at its blanks where it would pass 78 characters, `used` of them already taken (RFC 5322, 2.2.3)."""
     words = line.split(" ")
     folded, width = words[0], used + len(words[0])

@@ -17,5 +17,7 @@ def visible(text: str | bytes, most: int = MOST_TEXT) -> str:
     start = text[: 8 * most]
     if isinstance(start, bytes):
         start = start.decode("utf-8", "replace")
-    shown = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else " " for c in start)
+    shown = " ".join(start.split())
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."

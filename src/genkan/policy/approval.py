@@ -63,7 +63,7 @@ class ApprovalRules:
                 return Verdict(self.name, replies.SUBJECT_BLACKLISTED, detail=f"{subject.text!r} is refused", rule=rule)
         for found in (address, subject):
             if found is not None and found.action is ApprovalAction.HOLD:
-                content.handlings.hold = _holding(found)
+                content.handlings.hold = content.handlings.hold or _holding(found)
                 break
         return None
 

@@ -12,9 +12,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from genkan.policy.approval import ApprovalRules, RefusedAddress
+from genkan.policy.authenticity import Judges
 from genkan.policy.client import BlockLists, LockOut, TrialPeriod
 from genkan.policy.content import DeclaredSize, HeaderSize, Hops, MailDataFault
 from genkan.policy.destination import Destination
+from genkan.policy.dmarc import DmarcCheck
 from genkan.policy.filter import ContentFilter, VirusScan
 from genkan.policy.moderation import ListModeration
 from genkan.policy.recipient import Destined, KnownRecipient, ListSender, MailboxQuota, RecipientNumber
@@ -85,6 +87,9 @@ class Chain:
         limits, auth, content_filter = config.limits, config.auth, config.filter
         self._is_exempt = lru_cache(4096)(partial(_is_in, content_filter.exempt))
         self._filters = content_filter.enabled
+        judges = Judges(config, rulebook, world)
+        self.judge = judges.judge
+        self.asks_about_origin = judges.asks_about
         self._filter = ContentFilter(rulebook, world, whole_message=content_filter.account_refusal == "message")
         self.connect: Stage[ConnectionFacts] = Stage(
             TrialPeriod(config.expires, world),
@@ -110,14 +115,19 @@ class Chain:
             AccountClientRules(rulebook),
             MailboxQuota(world),
         )
-        self.content: Stage[ContentFacts] = Stage(
+        self.content = self._content_stage(config, directory, rulebook)
+
+    def _content_stage(self, config: Config, directory: Directory, rulebook: Rulebook) -> Stage[ContentFacts]:
+        limits, auth = config.limits, config.auth
+        return Stage(
             MailDataFault(),
             HeaderSize(limits.header_size),
             Hops(limits.hops),
             FromFieldTrust(auth.sender_trust, directory),
+            DmarcCheck(config.dmarc),
             ApprovalRules(rulebook),
             self._filter,
-            VirusScan(defer=content_filter.scanner_failure == "defer"),
+            VirusScan(defer=config.filter.scanner_failure == "defer"),
             ListModeration(directory),
         )
 

@@ -12,11 +12,12 @@ from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
     from datetime import date
 
+    from genkan.config_values import Network
     from genkan.directory.directory import Directory
-    from genkan.policy.facts import ConnectionFacts
+    from genkan.policy.facts import ConnectionFacts, TransactionFacts
     from genkan.policy.rulebook import Rulebook
     from genkan.policy.world import World
     from genkan.rules.ordb import OrdbRules
@@ -107,6 +108,14 @@ class BlockLists:
         connection.rules.append(rule)
         detail = f"{connection.client_address} is listed in {zone.name}"
         return Verdict(self.name, replies.CLIENT_LISTED, {"client_address": connection.client_address}, detail, rule)
+
+
+def is_known(rulebook: Rulebook, exempt: Sequence[Network], transaction: TransactionFacts) -> bool:
+    """Whether nobody need be asked who sends: an account, a client that is trusted, or one of the networks `exempt`."""
+    if transaction.connection.account is not None or transaction.action is EffectAction.TRUE:
+        return True
+    client = transaction.connection.client_address
+    return is_trusted(rulebook, client) or any(ip_address(client) in network for network in exempt)
 
 
 def is_trusted(rulebook: Rulebook, client_address: str) -> bool:

@@ -8,14 +8,16 @@ can be asked again later without it. Both are for the record.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from genkan.directory.accounts import Account
     from genkan.directory.resolution import MailingList
+    from genkan.dns.spf import SpfOutcome
     from genkan.message.content import HeaderScan
     from genkan.message.envelope import Recipient
     from genkan.policy.handling import Handlings
+    from genkan.policy.origin import Judged, Judging
     from genkan.record.entry import Fact, Rule
     from genkan.rules.effect import EffectAction, EffectMatch
     from genkan.rules.mail_match import MailText
@@ -36,6 +38,14 @@ class Scanning(Protocol):
 Role = Literal["smtp", "submission", "submissions"]
 
 
+class SpfFinding(NamedTuple):
+    """What SPF said, and of which identity: its domain, as it was asked about, and where that came from (RFC 8601, 2.7.2)."""
+
+    result: SpfOutcome
+    identity: Literal["smtp.mailfrom", "smtp.helo"]
+    domain: str
+
+
 @dataclass(slots=True)
 class ConnectionFacts:
     """A connection: who is there, through which listener, authenticated as whom."""
@@ -53,6 +63,7 @@ class TransactionFacts:
     """A mail transaction as far as it has come; `recipients` are the accepted ones, no two alike.
 
     `effect` is what effect.dat says of the client or the reverse-path, once a check has looked; `None` where it says nothing.
+    `spf` is there where SPF was asked.
     """
 
     connection: ConnectionFacts
@@ -62,6 +73,7 @@ class TransactionFacts:
     parameters: MailParameters
     hello_domain: str = ""
     effect: EffectMatch | None = None
+    spf: SpfFinding | None = None
     sender_is_local: bool = False
     sender_account: Account | None = None
     recipients: dict[Mailbox, Recipient] = field(default_factory=dict)
@@ -107,7 +119,8 @@ class RcptFacts:
 class ContentFacts:
     """The content of a transaction, once it is complete: what was seen of it, and what is to be done with it.
 
-    `text` is there when a rule wants to look at it, `scan` when a virus scanner was shown the content.
+    `text` is there when a rule wants to look at it, `scan` when a virus scanner was shown the content, `judging` when its origin
+    is to be judged, and `judged` once it has been. `results` is our Authentication-Results field.
     """
 
     transaction: TransactionFacts
@@ -117,5 +130,8 @@ class ContentFacts:
     handlings: Handlings
     text: MailText | None = None
     scan: Scanning | None = None
+    judging: Judging | None = None
+    judged: Judged | None = None
+    results: bytes = b""
     rules: list[Rule] = field(default_factory=list)
     facts: dict[str, Fact] = field(default_factory=dict)

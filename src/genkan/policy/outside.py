@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from genkan.dns.blocklists import UNKNOWN, host_listed, listed, listed_now
 from genkan.dns.spf import spf
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from genkan.clock import Clock
     from genkan.directory.accounts import Account
+    from genkan.dns.answer import Answer
     from genkan.dns.resolver import Resolver
-    from genkan.dns.spf import SpfOutcome
+    from genkan.dns.spf import SpfResult
     from genkan.rules.mail_hosts import Lookup
 
 
@@ -24,12 +25,24 @@ class Outside:
     """See `World`."""
 
     def __init__(
-        self, clock: Clock, usage: Callable[[Account], Awaitable[int]], resolver: Callable[[str], Resolver]
+        self,
+        clock: Clock,
+        usage: Callable[[Account], Awaitable[int]],
+        resolver: Callable[[str], Resolver],
+        is_patient: Callable[[str, str], bool],
     ) -> None:
-        """`usage` gives the octets in an account's mailbox, `resolver` that for a name server, "" for the usual ones."""
+        """`usage` gives the octets in an account's mailbox, `resolver` that for a name server, "" for the usual ones.
+
+        `is_patient` is as in `World`.
+        """
         self._usage = usage
         self._resolver = resolver
         self._clock = clock
+        self.is_patient: Final = is_patient
+
+    def may_ask(self, _about: str) -> bool:
+        """See `World`."""
+        return True
 
     def now(self) -> datetime:
         """See `World`."""
@@ -45,9 +58,13 @@ class Outside:
         known = listed_now(resolver, client_address, zones)
         return listed(resolver, client_address, zones) if known is UNKNOWN else known
 
-    async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfOutcome:
+    def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfResult | Awaitable[SpfResult]:
         """See `World`."""
-        return (await spf(self._resolver(""), client_address, sender, hello_domain)).result
+        return spf(self._resolver(""), client_address, sender, hello_domain)
+
+    def texts(self, name: str) -> asyncio.Future[Answer]:
+        """See `World`."""
+        return self._resolver("").query(name, "TXT")
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`. All are asked at once."""

@@ -11,17 +11,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from genkan.dns.spf import outcome_of
+from genkan.dkim.verification import Authentication
+from genkan.dns.spf import SpfResult, outcome_of
 from genkan.message.content import HeaderScan
 from genkan.message.header import HeaderFields
+from genkan.message.results import without_results
+from genkan.policy.authenticity import obeys_dmarc
 from genkan.policy.chain import Chain
 from genkan.policy.client import BLOCK_LIST
 from genkan.policy.content import HeaderSize
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
+from genkan.policy.origin import Authenticity
+from genkan.policy.origin_facts import recorded_field, recorded_origin
 from genkan.policy.recipient import USED, add_recipient
-from genkan.policy.spf import SPF
+from genkan.policy.spf import GREY, SPF
 from genkan.policy.verdict import Verdict, decision_of
 from genkan.rules.mail_match import MailText
 from genkan.scanner.clamd import Clean, Infected, ScanFailed
@@ -30,12 +35,13 @@ from genkan.smtp.command import NO_RCPT_PARAMETERS, MailParameters
 from genkan.smtp.maildata import Fault
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 
     from genkan.config import Config
     from genkan.directory.accounts import Account
     from genkan.directory.directory import Directory
-    from genkan.dns.spf import SpfOutcome
+    from genkan.dns.answer import Answer
     from genkan.policy.facts import Role
     from genkan.policy.rulebook import Rulebook
     from genkan.record.entry import (
@@ -83,7 +89,8 @@ class Replay:
     def __init__(self, config: Config, directory: Directory, rulebook: Rulebook) -> None:
         """Settings and directory are those of today."""
         self._directory = directory
-        self._world = _RecordedWorld(spf_decides=config.spf.mode == "defer")
+        self._hostname = config.hostname
+        self._world = _RecordedWorld(spf_decides=config.spf.mode == "defer", dmarc_decides=obeys_dmarc(config))
         self.chain = Chain(config, directory, rulebook, self._world)
 
     def connection(self, entry: ConnectionEntry) -> Outcome:
@@ -132,17 +139,22 @@ class Replay:
 
     def _content(self, transaction: TransactionFacts, entry: ContentEntry, text: MailText | None) -> Outcome:
         self._world.read(entry.facts)
-        known = RecordedText(entry) if text is None else text
-        header = known.scan if isinstance(known, RecordedText) else _scanned(known.header.octets, entry)
+        known = RecordedText(entry, self._hostname) if text is None else text
+        header = known.scan if isinstance(known, RecordedText) else self._scanned(known, entry)
         fault = Fault[entry.fault] if entry.fault in Fault.__members__ else None
         facts = ContentFacts(transaction, fault, entry.size, header, Handlings())
         reads, scanned = self.chain.reads_text(transaction), SCANNED in entry.facts
         if (reads or scanned) and self.chain.filters(transaction):
             facts.text = known if reads else None
             facts.scan = _RecordedScan(entry.facts) if scanned else None
+        facts.judging = self._world if self.chain.asks_about_origin(transaction) else None
         decision = _decided(self.chain.content.decide(facts))
         actions = () if decision is not None else tuple(facts.handlings.said())
         return Outcome("content", "", decision, actions, tuple(facts.rules), self._world.unknown)
+
+    def _scanned(self, text: MailText, entry: ContentEntry) -> HeaderScan:
+        """The header section as the checks saw it, when our field was not there yet."""
+        return _scanned(without_results(text.header.octets, self._hostname).header, entry)
 
 
 class RecordedText(MailText):
@@ -153,15 +165,15 @@ class RecordedText(MailText):
 
     __slots__ = ("_listed", "scan")
 
-    def __init__(self, entry: ContentEntry) -> None:
-        """`scan` has the header section as the checks want it."""
+    def __init__(self, entry: ContentEntry, hostname: str) -> None:
+        """`scan` has the header section as the checks want it; `hostname` is ours, in whose name nobody else speaks."""
         octets = entry.header.encode("latin-1", "replace")
-        octets = octets[: octets.rfind(b"\n") + 1]
+        octets = without_results(octets[: octets.rfind(b"\n") + 1], hostname).header
         self.scan = _scanned(octets, entry)
         if entry.from_field and not self.scan.from_fields:  # it is recorded by itself as well
             octets += b"From: " + entry.from_field.encode("utf-8", "replace") + b"\r\n"
             self.scan = _scanned(octets, entry)
-        super().__init__(HeaderFields(octets), ())
+        super().__init__(HeaderFields(recorded_field(entry.facts) + octets), ())
         lookups = str(entry.facts.get(LISTED, "")).split()
         self._listed = tuple(dict.fromkeys(lookup.partition("/")[0] for lookup in lookups))
 
@@ -204,8 +216,9 @@ def is_cut(entry: ContentEntry) -> bool:
 class _RecordedWorld:
     """See `World`: all answers come from an entry's facts."""
 
-    def __init__(self, *, spf_decides: bool) -> None:
+    def __init__(self, *, spf_decides: bool, dmarc_decides: bool) -> None:
         self._spf_decides = spf_decides
+        self._dmarc_decides = dmarc_decides
         self._facts: Mapping[str, Fact] = {}
         self._now = datetime.fromtimestamp(0, UTC)
         self.unknown = False
@@ -216,6 +229,9 @@ class _RecordedWorld:
     def read(self, facts: Mapping[str, Fact]) -> None:
         self._facts = facts
         self.unknown = False
+
+    def may_ask(self, _about: str) -> bool:
+        return False
 
     def now(self) -> datetime:
         return self._now
@@ -232,10 +248,24 @@ class _RecordedWorld:
         self.unknown |= zone != ""  # nobody asked, or one list had a yes and the others were not heard
         return None
 
-    async def spf(self, _client_address: str, _sender: str, _hello_domain: str) -> SpfOutcome | None:
+    def spf(self, _client_address: str, _sender: str, _hello_domain: str) -> SpfResult | None:
         result = outcome_of(self._facts.get(SPF))
         self.unknown |= self._spf_decides and result is None
-        return result
+        return None if result is None else SpfResult(result)
+
+    def is_patient(self, _client_address: str, _sender: str) -> bool:
+        patient = self._facts.get(GREY)
+        self.unknown |= patient is None
+        return patient is True
+
+    def texts(self, _name: str) -> Future[Answer]:
+        raise NotImplementedError  # nobody may ask
+
+    async def finish(self) -> Authenticity:
+        """The judgement of a message's origin (see `Judging`)."""
+        found = recorded_origin(self._facts)
+        self.unknown |= found is None and self._dmarc_decides
+        return found or Authenticity(Authentication(), None, b"")
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         listed = str(self._facts.get(LISTED, "")).split()

@@ -7,10 +7,10 @@ or the reverse-path spares them all.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from genkan.directory.resolution import Local, MailingList, Unknown
+from genkan.message.address_list import parse_addresses
 from genkan.policy.verdict import Verdict
 from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
     from genkan.config import Auth
     from genkan.directory.directory import Directory
     from genkan.directory.resolution import Resolution
+    from genkan.message.content import HeaderScan
     from genkan.policy.facts import ContentFacts, TransactionFacts
     from genkan.smtp.address import Mailbox
     from genkan.smtp.reply import ReplyRow
 
 _TRUSTING: Final = (EffectAction.DEFAULT, EffectAction.ONLY)
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_COMMENT: Final = re.compile(r"\([^()]*\)")
-_IN_BRACKETS: Final = re.compile(r"<([^<>]*)>")
 
 
 class LocalSender:
@@ -144,7 +142,7 @@ class FromFieldTrust:
         if account is None or content.transaction.action is EffectAction.TRUE:
             return None
         header = content.header
-        author = author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None
+        author = author_in(header)
         if author is not None:
             owner = self._directory.sender_account(author)
             if owner is not None and owner.id == account.id:
@@ -157,13 +155,17 @@ def _needs_auth(resolution: Resolution) -> bool:
     return isinstance(resolution, MailingList) and resolution.settings.posting == "authenticated"
 
 
+def author_in(header: HeaderScan) -> Mailbox | None:
+    """The one address in the one From field, `None` when that cannot be said for sure (RFC 5322, 3.6.2)."""
+    return author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None
+
+
 def author_of(from_field: str) -> Mailbox | None:
-    """The one address in the body of a From field, `None` when that cannot be said for sure (RFC 5322, 3.6.2)."""
-    bare = _COMMENT.sub("", _QUOTED.sub('""', from_field))
-    in_brackets = _IN_BRACKETS.findall(bare)
-    if len(in_brackets) > 1 or "," in bare or (in_brackets and not bare.rstrip().endswith(">")):
+    """The one address in the body of a From field, as `author_in`."""
+    addresses = parse_addresses(from_field)
+    if addresses is None or len(addresses) != 1:
         return None
     try:
-        return parse_mailbox(in_brackets[0] if in_brackets else bare.strip())
+        return parse_mailbox(addresses[0])
     except AddressError:
         return None

@@ -3,35 +3,37 @@
 
 For the null reverse-path it is the domain of HELO that is asked (RFC 7208, 2.4).
 
-The product's add-on for that is documented by its reply alone; which results defer, and who is not asked about, is ours.
+The product's add-on for that is documented by its reply alone; which results defer, who gets in at last, and who is not
+asked about, is ours.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from genkan.policy.client import is_trusted
+from genkan.dns.spf import SpfResult
+from genkan.policy.client import is_known
+from genkan.policy.facts import SpfFinding
 from genkan.policy.verdict import Verdict
-from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from genkan.config import Spf
+    from genkan.config_authenticity import Spf
     from genkan.policy.facts import TransactionFacts
     from genkan.policy.rulebook import Rulebook
     from genkan.policy.world import World
 
 SPF: Final = "spf"  # the fact that has the result
+GREY: Final = "spf grey"  # the fact whether one that is to be deferred has come again late enough
 
 
 class SpfCheck:
     """A client that the sender's domain does not permit is deferred, where the setting says so; else only the fact is noted.
 
-    Not asked: about accounts, local reverse-paths, clients that effect.dat trusts and exempt ones. An error of the DNS or
-    in the record defers nobody.
+    Not asked: about accounts, clients that effect.dat trusts and exempt ones. Never deferred: local reverse-paths. An error in
+    the record defers nobody, one of the DNS only by the setting `spf.dns_failure`.
     """
 
     name = "spf"
@@ -43,29 +45,47 @@ class SpfCheck:
         self._world = world
         results = ("fail", "softfail") if settings.softfail else ("fail",)
         self._deferred = results if settings.mode == "defer" else ()
+        self._wants_dns = settings.mode == "defer" and settings.dns_failure == "defer"
+        self._grey = settings.grey
         self.needed = settings.mode != "off"
 
-    def check(self, transaction: TransactionFacts) -> Awaitable[Verdict | None] | None:
+    def check(self, transaction: TransactionFacts) -> Verdict | Awaitable[Verdict | None] | None:
         """Ask, and defer a client that is not permitted."""
-        if transaction.sender_is_local or self._is_trusted(transaction):
+        if is_known(self._rulebook, self._exempt, transaction):
             return None
-        return self._ask(transaction)
-
-    async def _ask(self, transaction: TransactionFacts) -> Verdict | None:
         client, hello, path = transaction.connection.client_address, transaction.hello_domain, transaction.reverse_path
         sender = "" if path is None else f"{path.local_part}@{path.domain}"
-        result = await self._world.spf(client, sender, hello)
-        if result is None:
-            return None
-        transaction.facts[SPF] = result
-        if result not in self._deferred:
-            return None
-        domain = hello if path is None else path.domain
-        return Verdict(self.name, replies.SPF_DEFERRED, detail=f"{result}: {domain} does not permit {client}")
+        result = self._world.spf(client, sender, hello)
+        if result is None or isinstance(result, SpfResult):
+            return self._judge(transaction, result)
+        return self._wait(transaction, result)
 
-    def _is_trusted(self, transaction: TransactionFacts) -> bool:
-        """Whether the client is known: an account, exempt, or by effect.dat, as for block lists."""
-        if transaction.connection.account is not None or transaction.action is EffectAction.TRUE:
-            return True
-        client = transaction.connection.client_address
-        return is_trusted(self._rulebook, client) or any(ip_address(client) in network for network in self._exempt)
+    async def _wait(self, transaction: TransactionFacts, result: Awaitable[SpfResult | None]) -> Verdict | None:
+        return self._judge(transaction, await result)
+
+    def _judge(self, transaction: TransactionFacts, found: SpfResult | None) -> Verdict | None:
+        if found is None:
+            return None
+        path = transaction.reverse_path
+        domain = found.domain or (transaction.hello_domain if path is None else path.domain)
+        transaction.facts[SPF] = found.result
+        transaction.spf = SpfFinding(found.result, "smtp.helo" if path is None else "smtp.mailfrom", domain)
+        if transaction.sender_is_local:  # who may use our domains is for other checks to say; DMARC wants to know
+            return None
+        if found.result == "temperror" and self._wants_dns:
+            return Verdict(self.name, replies.SPF_UNAVAILABLE, detail=found.reason)
+        if found.result not in self._deferred or self._is_patient(transaction):
+            return None
+        client, reason = transaction.connection.client_address, f" ({found.reason})" if found.reason else ""
+        detail = f"{found.result}: {domain} does not permit {client}{reason}"
+        return Verdict(self.name, replies.SPF_DEFERRED, detail=detail)
+
+    def _is_patient(self, transaction: TransactionFacts) -> bool:
+        """Whether one that is to be deferred is let in after all (setting `spf.grey`)."""
+        if not self._grey:
+            return False
+        path = transaction.reverse_path
+        sender = transaction.hello_domain if path is None else f"{path.local_part}@{path.domain}"
+        patient = self._world.is_patient(transaction.connection.client_address, sender)
+        transaction.facts[GREY] = patient
+        return patient

@@ -7,10 +7,12 @@ lookup, or one of whose lookups is listed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from copy import copy
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
+from genkan.message.header import HeaderFields
 from genkan.rules.mail_block import Condition, HostList, Item, MailBlock, Token
 from genkan.rules.mail_fold import fold, wildcard_in
 from genkan.rules.mail_hosts import Lookup, author_address, first_address, hosts_in
@@ -18,7 +20,6 @@ from genkan.rules.mail_hosts import Lookup, author_address, first_address, hosts
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
-    from genkan.message.header import HeaderFields
 
 _WINDOW: Final = 65536  # octets searched at once: what a word of one letter finds in them stays small
 _MAX_DFA: Final = 16384  # octets of words that become the fastest form of automaton, which is also the largest
@@ -36,6 +37,13 @@ class MailText:
         self._fields: dict[str, tuple[str, ...]] = {}
         self._bodies: tuple[str, ...] | None = None
         self._hosts: tuple[str, ...] | None = None
+
+    def with_field(self, field: bytes) -> Self:
+        """The same mail with a field, whole and with its CRLF, before all others."""
+        marked = copy(self)
+        marked.header = HeaderFields(field + self.header.octets)
+        marked._fields = {}
+        return marked
 
     def folded(self, header: str) -> tuple[str, ...]:
         """The bodies of the fields of that name, or for "" the texts of the body, folded for comparison."""

@@ -202,10 +202,10 @@ SENDER_FORBIDDEN: Final = _at.seed(
     _W(550, "5.1.7", "Please, mail from a valid IP or Domain address."),
     rfc=_W(550, "5.7.1", "Sender not permitted"),
 )
-SPF_DEFERRED: Final = _at.seed(
-    "SPF_DEFERRED",
-    _W(450, "4.7.1", "Sorry. mail from a valid IP or Domain address.(SPF_GRAY)"),
-    rfc=_W(450, "4.7.23", "SPF validation failed"),
+_GRAY: Final = _W(450, "4.7.1", "Sorry. mail from a valid IP or Domain address.(SPF_GRAY)")
+SPF_DEFERRED: Final = _at.seed("SPF_DEFERRED", _GRAY, rfc=_W(450, "4.7.23", "SPF validation failed"))
+SPF_UNAVAILABLE: Final = _at.ours(
+    "SPF_UNAVAILABLE", _GRAY, rfc=_W(451, "4.4.3", "SPF record of the sender cannot be looked up, try again later")
 )
 
 _at = _Section("RCPT")
@@ -301,6 +301,14 @@ SUBJECT_BLACKLISTED: Final = _at.seed(
 )
 SCANNER_UNAVAILABLE: Final = _at.ours(
     "SCANNER_UNAVAILABLE", _W(451, "4.7.1", "Content cannot be checked at present, try again later")
+)
+DMARC_REFUSED: Final = _at.ours(
+    "DMARC_REFUSED",
+    _W(550, "5.7.1", "Sorry. {domain} wants mail refused that fails DMARC."),
+    rfc=_W(550, "5.7.26", "DMARC failed, {domain} wants such mail refused"),
+)
+DMARC_UNAVAILABLE: Final = _at.ours(
+    "DMARC_UNAVAILABLE", _W(451, "4.4.3", "DMARC cannot be checked at present, try again later")
 )
 STORAGE_FULL: Final = _at.rfc("STORAGE_FULL", _W(452, "4.3.1", "Insufficient storage, try again later, id {id}"))
 LOCAL_ERROR: Final = _at.rfc("LOCAL_ERROR", _W(451, "4.3.0", "Local error, try again later, id {id}"))

@@ -232,7 +232,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "SPF_DEFERRED": Meaning(
         "The SPF record of the sender's domain does not allow this client address.",
-        "The sender's operator corrects the SPF record or sends from a permitted server.",
+        "The sender's operator corrects the SPF record or sends from a permitted server; with `spf.grey` a client gets in "
+        "that comes again.",
+    ),
+    "SPF_UNAVAILABLE": Meaning(
+        "The DNS does not give the SPF record of the sender's domain now (setting `spf.dns_failure`).",
+        "The client tries again; if it stays so, the sender's operator mends the domain's name servers, or ours `dns.servers`.",
     ),
     "RECIPIENT_OK": Meaning(
         "The forward-path is accepted.",
@@ -343,6 +348,17 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "SCANNER_UNAVAILABLE": Meaning(
         "The virus scanner could not be asked, and `filter.scanner_failure` is `defer`.",
         "The client tries again later; the operator looks at the scanner named by `filter.scanner`.",
+    ),
+    "DMARC_REFUSED": Meaning(
+        "Neither SPF nor a DKIM signature proves that the message is from the domain in its From field, and that domain "
+        "wants such mail rejected; obeyed with `dmarc.mode` = `refuse`.",
+        "The operator of the sender's domain signs its mail, or permits the server that sent it; mail that a forwarder has "
+        "changed gets in where `dmarc.trusted_sealers` names the forwarder.",
+    ),
+    "DMARC_UNAVAILABLE": Meaning(
+        "The DNS does not say at present whether the message is from the domain in its From field (`dmarc.dns_failure` = "
+        "`defer`).",
+        "The client tries again by itself; if it stays so, the operator looks after the servers in `dns.servers`.",
     ),
     "STORAGE_FULL": Meaning(
         "The disk or the buffer for mail data is full.",

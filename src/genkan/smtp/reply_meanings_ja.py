@@ -220,7 +220,13 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
     ),
     "SPF_DEFERRED": Meaning(
         "送信元ドメインの SPF レコードが、このクライアントの IP アドレスを許可していない。",
-        "送信側の管理者は SPF レコードを修正するか、許可されたサーバーから送る。",
+        "送信側の管理者は SPF レコードを修正するか、許可されたサーバーから送る。"
+        "`spf.grey` が有効なら、時間をおいて再送したクライアントは受け付けられる。",
+    ),
+    "SPF_UNAVAILABLE": Meaning(
+        "送信元ドメインの SPF レコードを、現在 DNS から取得できない(設定 `spf.dns_failure`)。",
+        "クライアントは後で再送する。続く場合、送信側の管理者はドメインのネームサーバーを、"
+        "受信側の管理者は `dns.servers` を確認する。",
     ),
     "RECIPIENT_OK": Meaning(
         "送信先アドレスを受け付けた。",
@@ -331,6 +337,16 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
     "SCANNER_UNAVAILABLE": Meaning(
         "ウイルススキャナーに問い合わせできず、設定 `filter.scanner_failure` が `defer` である。",
         "クライアントは後で再送する。管理者は `filter.scanner` のスキャナーを確認する。",
+    ),
+    "DMARC_REFUSED": Meaning(
+        "SPF でも DKIM 署名でも、From フィールドのドメインから送られたことを確認できず、そのドメインが拒否を求めている"
+        "(`dmarc.mode` が `refuse` の場合)。",
+        "送信元ドメインの管理者は、メールに署名するか、送信サーバーを許可する。転送で書き換えられたメールは、"
+        "転送者を `dmarc.trusted_sealers` に登録すれば受け付けられる。",
+    ),
+    "DMARC_UNAVAILABLE": Meaning(
+        "From フィールドのドメインから送られたかどうかを、現在 DNS で確認できない(`dmarc.dns_failure` が `defer` の場合)。",
+        "クライアントは後で再送する。続く場合、管理者は `dns.servers` のサーバーを確認する。",
     ),
     "STORAGE_FULL": Meaning(
         "ディスクまたは受信用バッファーに空きがない。",

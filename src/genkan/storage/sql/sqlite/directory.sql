@@ -435,3 +435,137 @@ SELECT external_limit FROM account WHERE domain = ?1 AND local_key = ?2
 
 -- name: account_set_external_limit
 UPDATE account SET external_limit = ?3 WHERE domain = ?1 AND local_key = ?2 RETURNING id
+
+-- name: dkim_key_add
+INSERT INTO dkim_key (domain, selector, algorithm, private_key, state, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (domain, selector) DO NOTHING RETURNING selector
+
+-- name: dkim_keys
+SELECT domain, selector, algorithm, private_key, state, made_at FROM dkim_key
+WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, made_at, algorithm DESC, selector
+
+-- name: dkim_key_state
+UPDATE dkim_key SET state = ?3 WHERE domain = ?1 AND state = ?2 RETURNING selector
+
+-- name: dkim_key_remove
+DELETE FROM dkim_key WHERE domain = ?1 AND selector = ?2 RETURNING selector
+
+-- name: grey
+SELECT network, sender, since, seen, let_in FROM grey WHERE network = ?1 AND sender = ?2
+
+-- name: grey_list
+SELECT network, sender, since, seen, let_in FROM grey ORDER BY seen DESC, network, sender LIMIT ?1
+
+-- name: grey_note
+-- Workers that note the same at the same time agree on the first deferral, and on that it was let in.
+INSERT INTO grey (network, sender, since, seen, let_in) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO UPDATE SET since = min(since, excluded.since), seen = max(seen, excluded.seen),
+    let_in = max(let_in, excluded.let_in)
+
+-- name: grey_purge
+DELETE FROM grey WHERE let_in = ?1 AND seen < ?2
+
+-- name: grey_trim
+DELETE FROM grey WHERE (network, sender) IN (
+    SELECT network, sender FROM grey WHERE let_in = ?1 ORDER BY seen
+    LIMIT max(0, (SELECT count(*) FROM grey WHERE let_in = ?1) - ?2))
+
+-- name: grey_remove
+DELETE FROM grey WHERE network = ?1 RETURNING network
+
+-- name: grey_remove_all
+DELETE FROM grey RETURNING network
+
+-- name: dmarc_day
+SELECT id, rows FROM dmarc_day WHERE day = ?1 AND domain = ?2
+
+-- name: dmarc_day_totals
+SELECT count(*), coalesce(sum(rows), 0) FROM dmarc_day WHERE day = ?1
+
+-- name: dmarc_day_set
+INSERT INTO dmarc_day (day, domain, policy, error) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO UPDATE SET policy = excluded.policy, error = excluded.error RETURNING id, rows
+
+-- name: dmarc_day_add_others
+UPDATE dmarc_day SET others = others + ?2 WHERE id = ?1
+
+-- name: dmarc_row_add
+UPDATE dmarc_row SET messages = messages + ?3 WHERE day = ?1 AND row = ?2 RETURNING messages
+
+-- name: dmarc_row_insert
+INSERT INTO dmarc_row (day, row, messages) VALUES (?1, ?2, ?3)
+
+-- name: dmarc_day_count_row
+UPDATE dmarc_day SET rows = rows + 1 WHERE id = ?1
+
+-- name: dmarc_day_found
+SELECT id, policy, error, others FROM dmarc_day WHERE day = ?1 AND domain = ?2
+
+-- name: dmarc_rows
+SELECT row, messages FROM dmarc_row WHERE day = ?1 ORDER BY row
+
+-- name: dmarc_days_unreported
+SELECT day, domain FROM dmarc_day WHERE day BETWEEN ?1 AND ?2 AND report IS NULL AND domain <> '' AND rows > 0
+ORDER BY day, domain
+
+-- name: dmarc_day_report
+UPDATE dmarc_day SET report = ?3 WHERE day = ?1 AND domain = ?2
+
+-- name: dmarc_days
+-- What came in since day ?2, of domain ?1 or of all.
+SELECT d.day, d.domain, d.policy, coalesce(sum(r.messages), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'dkim' OR r.row ->> 'spf'), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'disposition' = 'quarantine'), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'disposition' = 'reject'), 0),
+       d.others, d.report
+FROM dmarc_day d LEFT JOIN dmarc_row r ON r.day = d.id
+WHERE d.day >= ?2 AND (?1 IS NULL OR d.domain = ?1)
+GROUP BY d.id ORDER BY d.day DESC, d.domain
+
+-- name: dmarc_sources
+SELECT r.row ->> 'source', sum(r.messages),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'dkim' OR r.row ->> 'spf'), 0)
+FROM dmarc_day d JOIN dmarc_row r ON r.day = d.id
+WHERE d.day >= ?2 AND (?1 IS NULL OR d.domain = ?1)
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3
+
+-- name: dmarc_day_drop
+-- One day of one domain from before day ?1.
+DELETE FROM dmarc_day WHERE id IN (SELECT id FROM dmarc_day WHERE day < ?1 LIMIT 1) RETURNING id
+
+-- name: dmarc_received_add
+INSERT INTO dmarc_received
+    (received, sender, organization, email, report_id, begun, ended, domain, policy, error, rows, others)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (organization, report_id, domain) DO NOTHING RETURNING id
+
+-- name: dmarc_received_row_add
+INSERT INTO dmarc_received_row (report, row, messages) VALUES (?1, ?2, ?3)
+
+-- name: dmarc_received_totals
+SELECT count(*), coalesce(sum(rows), 0) FROM dmarc_received
+
+-- name: dmarc_received_drop_oldest
+DELETE FROM dmarc_received WHERE id = (SELECT min(id) FROM dmarc_received)
+
+-- name: dmarc_received_drop
+-- One report that was received before ?1.
+DELETE FROM dmarc_received WHERE id IN (SELECT id FROM dmarc_received WHERE received < ?1 LIMIT 1) RETURNING id
+
+-- name: dmarc_received
+-- What was reported about mail since ?2, about domain ?1 or all.
+SELECT d.received, d.sender, d.organization, d.email, d.report_id, d.begun, d.ended, d.domain, d.policy, d.error,
+       coalesce(sum(r.messages), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'dkim' OR r.row ->> 'spf'), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'disposition' = 'quarantine'), 0),
+       coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'disposition' = 'reject'), 0),
+       d.others
+FROM dmarc_received d LEFT JOIN dmarc_received_row r ON r.report = d.id
+WHERE d.ended >= ?2 AND (?1 IS NULL OR d.domain = ?1)
+GROUP BY d.id ORDER BY d.begun DESC, d.domain, d.organization, d.id
+
+-- name: dmarc_received_failing
+SELECT r.row ->> 'source', r.row ->> 'from', sum(r.messages), count(DISTINCT d.organization)
+FROM dmarc_received d JOIN dmarc_received_row r ON r.report = d.id
+WHERE d.ended >= ?2 AND (?1 IS NULL OR d.domain = ?1) AND NOT (r.row ->> 'dkim' OR r.row ->> 'spf')
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT ?3

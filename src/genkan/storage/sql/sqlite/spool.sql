@@ -199,3 +199,9 @@ RETURNING message, 1;
 -- name: end_holds_of_deleted
 DELETE FROM hold WHERE message IN (SELECT value FROM json_each(?1))
     AND NOT EXISTS (SELECT 1 FROM message WHERE id = hold.message);
+
+-- name: own_mail_note
+INSERT INTO own_mail (key, spooled) VALUES (?1, ?2) ON CONFLICT DO NOTHING RETURNING key;
+
+-- name: own_mail_purge
+DELETE FROM own_mail WHERE spooled < ?1;

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `genkan check` says about reports to other domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genkan.admin.check_dmarc import check_reports
+from genkan.opening import open_directory
+
+if TYPE_CHECKING:
+    from tests.admin.conftest import Installation
+
+
+def said(installation: Installation) -> list[str]:
+    """The findings without their remedies."""
+    with open_directory(installation.config) as directory:
+        return [f"{one.level}: {one.subject}: {one.sentence}" for one in check_reports(directory, installation.config)]
+
+
+def test_nothing_is_said_where_nothing_is_reported(installation: Installation) -> None:
+    assert said(installation) == []
+
+
+def test_the_sender_has_to_be_an_address_here(installation: Installation) -> None:
+    installation.set("reports = false", "reports = true")
+    assert said(installation) == [
+        "warning: dmarc.report_from: postmaster@in.test is no address here, so no report is sent"
+    ]
+    installation.set('report_from = ""', 'report_from = "dmarc@out.test"')
+    assert said(installation) == ["warning: dmarc.report_from: dmarc@out.test is no address here, so no report is sent"]
+
+
+def test_reports_that_nobody_signs_are_noted(installation: Installation) -> None:
+    installation.set("reports = false", "reports = true")
+    installation.text("account", "add", "postmaster@in.test", "--no-auth")
+    expected = "reports of postmaster@in.test are not signed, and without a signature not all are read"
+    assert said(installation) == [f"note: dmarc.reports: {expected}"]
+    installation.text("dkim", "add", "in.test", "--algorithm", "ed25519")
+    assert said(installation) == []
+    installation.set("sign = true", "sign = false")
+    assert said(installation) == [f"note: dmarc.reports: {expected}"]
+
+
+def test_where_nothing_is_counted_there_is_nothing_to_report(installation: Installation) -> None:
+    installation.set("reports = false", "reports = true")
+    text = installation.file.read_text()
+    table = text[text.index("[dmarc]") :]
+    installation.file.write_text(text.replace(table, table.replace('mode = "mark"', 'mode = "off"', 1)))
+    result = installation.call("check")
+    assert "nothing is counted, so there is nothing to report" in result.stdout
