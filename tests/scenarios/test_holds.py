@@ -17,6 +17,7 @@ from genkan.admin.approval_operations import Approvals
 from genkan.admin.operations import Operations
 from genkan.admin.rule_operations import Remark, has_errors
 from genkan.directory import ListSettings
+from genkan.opening import open_directory
 from genkan.smtp.address import parse_mailbox
 from genkan.spool.reading import list_held
 from tests.support.load import Client, until_queue_is_empty
@@ -65,8 +66,8 @@ def held(site: Site) -> list[QueuedMessage]:
 
 def decide(site: Site, verdict: Choice, *message_ids: str) -> None:
     """What `genkan approval approve` and `reject` do, without the time that a process takes to start."""
-    with closing(Approvals.open(site.config)) as approvals:
-        approvals.decide(message_ids, verdict, datetime.now(UTC))
+    with open_directory(site.config) as directory:
+        Approvals(directory, site.config).decide(message_ids, verdict, datetime.now(UTC))
 
 
 def received(site: Site, address: str, wanted: int = 1) -> list[bytes]:

@@ -7,14 +7,13 @@ Decisions are recorded here, with their entry in the audit trail, and carried ou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.admin.approval_links import SECRET, Approval, make_link
 from genkan.admin.operations import Operations
 from genkan.admin.operator import operator_name
 from genkan.admin.queue_operations import DELETED
 from genkan.directory import Directory, InvalidValue, NotFound
-from genkan.opening import open_directory
 from genkan.smtp.address import AddressError, Mailbox, parse_mailbox
 from genkan.spool.deciding import decide
 from genkan.spool.hold import Decision
@@ -41,7 +40,7 @@ class Links(NamedTuple):
 
 
 class Approvals:
-    """An operator's hand on held mail; open it, ask, close it. Safe beside a running server."""
+    """An operator's hand on held mail. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory."""
@@ -49,15 +48,6 @@ class Approvals:
         self._storage = config.storage_folder
         self._url = config.approval.url
         self.operations = Operations(directory, config.storage_folder)
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the databases back; nothing may be asked afterwards."""
-        self._directory.close()
 
     def list(self, now: datetime, kind: Kind | None = None, approver: Mailbox | None = None) -> Iterator[QueuedMessage]:
         """What is held, of one kind and for one approver if those are given, in the order of acceptance."""

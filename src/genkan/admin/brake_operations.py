@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from genkan.admin.queue_operations import QueueOperations, deletion
 from genkan.directory import Braked, BrakeNumbers, Directory, NotFound, Standing
 from genkan.directory.brakes import account_key, held_prefix
-from genkan.opening import open_directory
 from genkan.spool.changing import Release
 from genkan.spool.reading import choose
 from genkan.spool.selection import Selection
@@ -34,7 +33,7 @@ class Let:
 
 
 class BrakeOperations:
-    """An operator's hand on the brake; open it, ask, close it. Safe beside a running server."""
+    """An operator's hand on the brake. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory."""
@@ -45,15 +44,6 @@ class BrakeOperations:
         self._numbers = BrakeNumbers(
             "fixed" if self._mode == "fixed" else "learned", config.brake.minimum, config.brake.factor
         )
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the databases back; nothing may be asked afterwards."""
-        self._directory.close()
 
     @property
     def is_on(self) -> bool:

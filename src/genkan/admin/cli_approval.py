@@ -33,7 +33,7 @@ def approval() -> None:
 @with_json
 def approval_list(invocation: Invocation, kind: Kind | None, approver: Mailbox | None) -> Output:
     """List the held messages with rule, deadline and recipients."""
-    messages = list(_approvals(invocation).list(invocation.now(), kind, approver))
+    messages = list(invocation.opened(Approvals).list(invocation.now(), kind, approver))
     lines = (line for message in messages for line in message_lines(message))
     return Output(messages, lines, hint="nothing is held")
 
@@ -45,7 +45,7 @@ def approval_list(invocation: Invocation, kind: Kind | None, approver: Mailbox |
 @with_json
 def approval_show(invocation: Invocation, message_id: str, content: bool) -> Output:  # noqa: FBT001
     """Show envelope, rule, warning text and header section of one held message."""
-    approvals = _approvals(invocation)
+    approvals = invocation.opened(Approvals)
     message = approvals.show(message_id, invocation.now())
     if content:
         write_content(approvals.operations.read_queued(message))
@@ -89,7 +89,7 @@ def approval_reject(invocation: Invocation, message_ids: tuple[str, ...], by: Ma
 def _decide(
     invocation: Invocation, message_ids: tuple[str, ...], verdict: Choice, by: Mailbox | None, comment: str
 ) -> Output:
-    decided = _approvals(invocation).decide(message_ids, verdict, invocation.now(), by, comment)
+    decided = invocation.opened(Approvals).decide(message_ids, verdict, invocation.now(), by, comment)
     entries = [{"message_id": message_id} | plain(decision) for message_id, decision in decided]
     lines = [
         f"{message_id}  {decision.verdict}  decided by {decision.by} at {moment_text(decision.at)}"
@@ -105,7 +105,7 @@ def _decide(
 @with_json
 def approval_link(invocation: Invocation, message_id: str, approver: Mailbox) -> Output:
     """Print the two signed links with which an approver decides; whoever has them can decide in that name."""
-    links = _approvals(invocation).links(message_id, approver, invocation.now())
+    links = invocation.opened(Approvals).links(message_id, approver, invocation.now())
     lines = (f"approve  {links.approve}", f"reject   {links.reject}", f"until    {moment_text(links.expires)}")
     return Output(links._asdict(), lines)
 
@@ -116,17 +116,10 @@ def approval_link(invocation: Invocation, message_id: str, approver: Mailbox) ->
 @with_json
 def approval_log(invocation: Invocation, message_id: str | None) -> Output:
     """List the decisions about held mail, or those about one message, oldest first."""
-    entries = _approvals(invocation).log(message_id)
+    entries = invocation.opened(Approvals).log(message_id)
     rows = table(("at", "message", "decision", "by", "about"), map(_log_row, entries))
     return Output(entries, rows, hint="nothing was decided yet")
 
 
 def _log_row(entry: AuditEntry) -> tuple[str, ...]:
     return moment_text(entry.at), entry.subject, entry.action, entry.actor, entry.detail
-
-
-def _approvals(invocation: Invocation) -> Approvals:
-    """The installation opened until the command ends."""
-    approvals = Approvals.open(invocation.config())
-    click.get_current_context().call_on_close(approvals.close)
-    return approvals

@@ -33,7 +33,7 @@ def brake() -> None:
 @with_json
 def brake_list(invocation: Invocation) -> Output:
     """List the accounts whose mail to the outside is held, and how many recipients wait for that."""
-    operations = brakes_of(invocation)
+    operations = invocation.opened(BrakeOperations)
     entries, held = operations.list(), operations.held(invocation.now())
     lines = table(("account", "since", "recipients", "allowed"), map(_row, entries))
     if held:
@@ -48,7 +48,7 @@ def brake_list(invocation: Invocation) -> Output:
 @with_json
 def brake_show(invocation: Invocation, address: Mailbox) -> Output:
     """Show how many recipients outside an account may write to within an hour, and how many it has."""
-    standing = brakes_of(invocation).show(address, invocation.now())
+    standing = invocation.opened(BrakeOperations).show(address, invocation.now())
     return Output(standing, _lines(standing))
 
 
@@ -58,7 +58,7 @@ def brake_show(invocation: Invocation, address: Mailbox) -> Output:
 @with_json
 def brake_release(invocation: Invocation, address: Mailbox) -> Output:
     """Lift the brake, and send what it holds; what the account sends from now on is counted anew."""
-    let = brakes_of(invocation).release(address, invocation.now())
+    let = invocation.opened(BrakeOperations).release(address, invocation.now())
     return Output(let, _let_lines(let, Release()))
 
 
@@ -69,15 +69,8 @@ def brake_release(invocation: Invocation, address: Mailbox) -> Output:
 @with_json
 def brake_purge(invocation: Invocation, address: Mailbox, bounce: bool) -> Output:  # noqa: FBT001
     """Delete what the brake holds, then lift it; change the password first if it was stolen."""
-    let = brakes_of(invocation).purge(address, invocation.now(), bounce=bounce)
+    let = invocation.opened(BrakeOperations).purge(address, invocation.now(), bounce=bounce)
     return Output(let, _let_lines(let, deletion(bounce=bounce)))
-
-
-def brakes_of(invocation: Invocation) -> BrakeOperations:
-    """The installation opened until the command ends."""
-    operations = BrakeOperations.open(invocation.config())
-    click.get_current_context().call_on_close(operations.close)
-    return operations
 
 
 def _row(braked: Braked) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genkan.admin.cli_brake import brakes_of
+from genkan.admin.brake_operations import BrakeOperations
 from genkan.admin.cli_forwarding import account_forward, account_reply
 from genkan.admin.invocation import (
     ADDRESS,
@@ -157,7 +157,7 @@ def account_set(
         raise click.UsageError("nothing to change: give --name, --quota or --external-limit")
     entry = invocation.operations().change_account(address, UNCHANGED if name is None else name, quota)
     if limit is not UNCHANGED:
-        brakes_of(invocation).set_limit(address, limit)
+        invocation.opened(BrakeOperations).set_limit(address, limit)
     return Output(entry, [f"changed {entry.address}"])
 
 

@@ -44,7 +44,7 @@ def dkim_add(invocation: Invocation, domain: str, algorithms: tuple[KeyAlgorithm
     wanted = tuple(dict.fromkeys(algorithms)) or _ALGORITHMS
     if selector is not None and len(wanted) > 1:
         raise click.UsageError("one selector is for one key: give --algorithm rsa or --algorithm ed25519 with it")
-    entries = _keys_of(invocation).add(domain, wanted, selector, invocation.now())
+    entries = invocation.opened(DkimOperations).add(domain, wanted, selector, invocation.now())
     lines = [f"made {entry.selector} ({entry.algorithm}), {entry.state}" for entry in entries]
     if any(entry.state == "waiting" for entry in entries):
         lines.append(f"publish the records, wait until they are seen, then: genkan dkim rotate {entries[0].domain}")
@@ -60,7 +60,7 @@ def dkim_add(invocation: Invocation, domain: str, algorithms: tuple[KeyAlgorithm
 @with_json
 def dkim_list(invocation: Invocation, domain: str | None, records: bool) -> Output:  # noqa: FBT001
     """List the keys of all domains, or of DOMAIN."""
-    operations = _keys_of(invocation)
+    operations = invocation.opened(DkimOperations)
     entries = operations.entries(domain)
     lines = (
         _records(entries)
@@ -80,7 +80,7 @@ def dkim_list(invocation: Invocation, domain: str | None, records: bool) -> Outp
 @with_json
 def dkim_rotate(invocation: Invocation, domain: str, unseen: bool) -> Output:  # noqa: FBT001
     """Sign with the keys of DOMAIN that wait. The former ones are kept: mail signed with them may still be on its way."""
-    entries = _keys_of(invocation).rotate(domain, unseen=unseen)
+    entries = invocation.opened(DkimOperations).rotate(domain, unseen=unseen)
     return Output(entries, [f"{entry.selector} ({entry.algorithm}): {entry.state}" for entry in entries])
 
 
@@ -91,15 +91,8 @@ def dkim_rotate(invocation: Invocation, domain: str, unseen: bool) -> Output:  #
 @with_json
 def dkim_remove(invocation: Invocation, domain: str, selector: str) -> Output:
     """Forget a key of DOMAIN; a retired one after a week, when nobody looks for it any more. Its DNS record may go then, too."""
-    _keys_of(invocation).remove(domain, selector)
+    invocation.opened(DkimOperations).remove(domain, selector)
     return Output({"domain": domain, "removed": selector}, [f"removed {selector} of {domain}"])
-
-
-def _keys_of(invocation: Invocation) -> DkimOperations:
-    """The installation opened until the command ends."""
-    operations = DkimOperations.open(invocation.config())
-    click.get_current_context().call_on_close(operations.close)
-    return operations
 
 
 def _records(entries: Iterable[KeyEntry]) -> list[str]:

@@ -35,7 +35,7 @@ def dmarc_show(invocation: Invocation, domain: str | None, since: timedelta) -> 
 
     These are the numbers that the reports to the domains are made of.
     """
-    operations = _reports_of(invocation)
+    operations = invocation.opened(DmarcOperations)
     seen = operations.seen(domain, (invocation.now() - since).date())
     hint = "nothing was counted" if operations.is_on else 'nothing was counted: dmarc.mode is "off"'
     return Output(seen, _seen_lines(seen), hint=hint)
@@ -48,7 +48,7 @@ def dmarc_show(invocation: Invocation, domain: str | None, since: timedelta) -> 
 @with_json
 def dmarc_report(invocation: Invocation, domain: str, day: datetime) -> Output:
     """Print the report to DOMAIN about a day: what was sent, or would be by what is counted now."""
-    written = _reports_of(invocation).report(domain, day.date())
+    written = invocation.opened(DmarcOperations).report(domain, day.date())
     return Output(written, written.xml.rstrip("\n").split("\n"))
 
 
@@ -63,16 +63,9 @@ def dmarc_received(invocation: Invocation, domain: str | None, since: timedelta,
 
     Anybody can send a report and claim anything in it. They come to an address with a route to dmarc-reports:.
     """
-    told = _reports_of(invocation).told(domain, invocation.now() - since)
+    told = invocation.opened(DmarcOperations).told(domain, invocation.now() - since)
     hint = "nothing failed" if told.reports else "no report; have them sent to an address with the route dmarc-reports:"
     return Output(told, _failing_lines(told) if sources else _report_lines(told), hint=hint)
-
-
-def _reports_of(invocation: Invocation) -> DmarcOperations:
-    """The installation opened until the command ends."""
-    operations = DmarcOperations.open(invocation.config())
-    click.get_current_context().call_on_close(operations.close)
-    return operations
 
 
 def _seen_lines(seen: Seen) -> Iterator[str]:

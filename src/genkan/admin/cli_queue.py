@@ -91,13 +91,13 @@ def queue_list(invocation: Invocation, selection: Selection, summary: bool) -> O
     """List the queued messages with their recipients: all, or those that fit."""
     hint = "the queue is empty" if selection.is_empty else "nothing in the queue fits"
     if summary:
-        summaries = _operations(invocation).summary(selection, invocation.now())
+        summaries = invocation.opened(QueueOperations).summary(selection, invocation.now())
         rows = table(("recipients", "state", "oldest", "domain"), map(_summary_row, summaries))
         return Output(summaries, rows, hint=hint)
     if selection.is_empty:
         messages = list(invocation.operations().list_queue(invocation.now()))
     else:
-        messages = list(_operations(invocation).list(selection, invocation.now()))
+        messages = list(invocation.opened(QueueOperations).list(selection, invocation.now()))
     lines = (line for message in messages for line in message_lines(message))
     return Output([_entry(message) for message in messages], lines, hint=hint)
 
@@ -183,7 +183,7 @@ def queue_reroute(
 @with_json
 def queue_log(invocation: Invocation) -> Output:
     """List who has held, released, rerouted or deleted what, oldest first."""
-    entries = _operations(invocation).log()
+    entries = invocation.opened(QueueOperations).log()
     rows = table(("at", "by", "action", "what", "about"), map(_log_row, entries))
     return Output(entries, rows, hint="nobody has changed the queue yet")
 
@@ -194,7 +194,7 @@ def _changed(
     if selection.is_empty != everything:
         what = "an ID, or options such as --account, --domain or --older-than; or --all for everything"
         raise click.UsageError(f"say which mail: {what}" if selection.is_empty else "--all is everything: leave it out")
-    operations = _operations(invocation)
+    operations = invocation.opened(QueueOperations)
     act = operations.preview if dry_run else operations.change
     changed = act(selection, change, invocation.now())
     value: dict[str, object] = {"action": action_of(change), "dry_run": dry_run} | plain(changed)
@@ -239,13 +239,6 @@ def _summary_row(summary: DomainSummary) -> tuple[str, ...]:
 
 def _log_row(entry: AuditEntry) -> tuple[str, ...]:
     return moment_text(entry.at), entry.actor, entry.action.removeprefix("queue "), entry.subject, entry.detail
-
-
-def _operations(invocation: Invocation) -> QueueOperations:
-    """The queue opened until the command ends."""
-    operations = QueueOperations.open(invocation.config())
-    click.get_current_context().call_on_close(operations.close)
-    return operations
 
 
 def write_content(blocks: Iterator[bytes]) -> None:

@@ -44,7 +44,7 @@ def route_add(invocation: Invocation, pattern: str, destination: str, replace: b
     PATTERN is an address, a domain, *.domain or *. DESTINATION is maildir, mx, smtp:HOST[:PORT], lmtp:HOST:PORT,
     lmtp:unix:/PATH, https://HOST/PATH, python:MODULE:FUNCTION, "pipe:/PROGRAM ARGUMENT ..." or dmarc-reports:.
     """
-    entry, findings = _operations(invocation).add_route(pattern, destination, replace=replace)
+    entry, findings = invocation.opened(RouteOperations).add_route(pattern, destination, replace=replace)
     lines = [f"mail for {entry.pattern} goes to {entry.destination}", *map(str, findings)]
     return Output({"added": entry, "findings": findings}, lines)
 
@@ -55,7 +55,7 @@ def route_add(invocation: Invocation, pattern: str, destination: str, replace: b
 @with_json
 def route_list(invocation: Invocation, pattern: str | None) -> Output:
     """List all routes, or the one of PATTERN."""
-    entries = _operations(invocation).list_routes(pattern)
+    entries = invocation.opened(RouteOperations).list_routes(pattern)
     rows = table(("pattern", "destination"), ((entry.pattern, entry.destination) for entry in entries))
     return Output(entries, rows, hint="no route; add one with: genkan route add PATTERN DESTINATION")
 
@@ -66,7 +66,7 @@ def route_list(invocation: Invocation, pattern: str | None) -> Output:
 @with_json
 def route_remove(invocation: Invocation, pattern: str) -> Output:
     """Let mail for PATTERN go where it goes without this route, mail that waits already, too."""
-    _operations(invocation).remove_route(pattern)
+    invocation.opened(RouteOperations).remove_route(pattern)
     return Output({"removed": pattern}, [f"removed {pattern}"])
 
 
@@ -76,7 +76,7 @@ def route_remove(invocation: Invocation, pattern: str) -> Output:
 @with_json
 def route_show(invocation: Invocation, address: Mailbox) -> Output:
     """Say where mail for ADDRESS goes now, and why."""
-    way = _operations(invocation).show_way(address)
+    way = invocation.opened(RouteOperations).show_way(address)
     whose = f"{way.address}, which is {way.mailbox}," if way.mailbox != way.address else way.address
     return Output(way, [f"mail for {whose} goes to {way.destination} ({way.reason})"])
 
@@ -107,7 +107,7 @@ def hop_set(invocation: Invocation, name: str, **words: Unpack[_Words]) -> Outpu
     as it is. A password without a name is the secret that webhooks are signed with.
     """
     fields = _fields(words)
-    entry, findings = _operations(invocation).set_hop(name, **fields)
+    entry, findings = invocation.opened(RouteOperations).set_hop(name, **fields)
     return Output({"changed": entry, "findings": findings}, [f"changed {entry.name}", *map(str, findings)])
 
 
@@ -116,7 +116,7 @@ def hop_set(invocation: Invocation, name: str, **words: Unpack[_Words]) -> Outpu
 @with_json
 def hop_list(invocation: Invocation) -> Output:
     """List the next hops that something is set for; passwords are not shown."""
-    entries = _operations(invocation).list_hops()
+    entries = invocation.opened(RouteOperations).list_hops()
     rows = table(("next hop", "tls", "source", "connections", "auth"), map(_hop_row, entries))
     return Output(entries, rows, hint="nothing is set for any next hop; the settings of [delivery] count")
 
@@ -127,14 +127,8 @@ def hop_list(invocation: Invocation) -> Output:
 @with_json
 def hop_remove(invocation: Invocation, name: str) -> Output:
     """Leave the next hop NAME to the settings; name and password for AUTH are forgotten."""
-    _operations(invocation).remove_hop(name)
+    invocation.opened(RouteOperations).remove_hop(name)
     return Output({"removed": name}, [f"removed {name}"])
-
-
-def _operations(invocation: Invocation) -> RouteOperations:
-    operations = RouteOperations.open(invocation.config())
-    click.get_current_context().call_on_close(operations.close)
-    return operations
 
 
 def _fields(words: _Words) -> HopFields:

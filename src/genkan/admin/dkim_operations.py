@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from genkan.clock import SystemClock
 from genkan.directory import AlreadyExists, Directory, DirectoryError
@@ -13,7 +13,6 @@ from genkan.directory.dkim_keys import DkimKey
 from genkan.dkim.key_pair import make_key_pair, read_private_key, record_of, zone_text
 from genkan.dns.answer import Status
 from genkan.dns.resolver import Resolver
-from genkan.opening import open_directory
 from genkan.smtp.address import fold_domain
 
 if TYPE_CHECKING:
@@ -46,21 +45,12 @@ class KeyEntry:
 
 
 class DkimOperations:
-    """An operator's hand on the keys; open it, ask, close it. Safe beside a running server."""
+    """An operator's hand on the keys. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory."""
         self._directory = directory
         self._config = config
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the database back; nothing may be asked afterwards."""
-        self._directory.close()
 
     @property
     def is_on(self) -> bool:

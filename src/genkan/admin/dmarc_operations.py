@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from genkan.directory import Directory, NotFound
 from genkan.dmarc.daily import daily_report, identity_of
 from genkan.dmarc.report import file_name, report_xml
-from genkan.opening import open_directory
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -47,21 +46,12 @@ class Told:
 
 
 class DmarcOperations:
-    """An operator's look at reports; open it, ask, close it. Safe beside a running server."""
+    """An operator's look at reports. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory."""
         self._directory = directory
         self._config = config
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the database back; nothing may be asked afterwards."""
-        self._directory.close()
 
     @property
     def is_on(self) -> bool:

@@ -16,12 +16,15 @@ from genkan.admin.operations import Operations
 from genkan.config import Config, ConfigError, load_config
 from genkan.config_values import parse_duration, parse_host_name, parse_size
 from genkan.directory import NO_LIMIT, DirectoryError
+from genkan.opening import open_directory
 from genkan.smtp.address import AddressError, Mailbox, fold_domain, parse_mailbox
 from genkan.storage.engine import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from genkan.directory import Directory
 
 T = TypeVar("T")
 
@@ -63,11 +66,16 @@ class Invocation:
         """The configuration; raises `ConfigError`."""
         return load_config(self.file)
 
+    def opened(self, make: Callable[[Directory, Config], T]) -> T:
+        """What works with an installation's directory, which is open until the command ends; raises StorageError."""
+        config = self.config()
+        directory = open_directory(config)
+        click.get_current_context().call_on_close(directory.close)
+        return make(directory, config)
+
     def operations(self) -> Operations:
-        """The installation opened until the command ends."""
-        operations = Operations.open(self.config())
-        click.get_current_context().call_on_close(operations.close)
-        return operations
+        """Everything that most commands need."""
+        return self.opened(lambda directory, config: Operations(directory, config.storage_folder))
 
     @staticmethod
     def now() -> datetime:

@@ -7,13 +7,12 @@ Errors are those of `Operations`; their texts say what to do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, assert_never
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from genkan.admin.check_routes import end_findings
 from genkan.admin.operator import operator_name
 from genkan.directory import AuditEntry, Directory, NotFound
 from genkan.directory.destination import parse_destination
-from genkan.opening import open_directory
 from genkan.smtp.address import fold_domain
 from genkan.spool.changing import Change, Changed, Delete, Hold, Release, Reroute, Retry, carry_out, preview
 from genkan.spool.reading import choose, list_chosen
@@ -52,22 +51,13 @@ class Done(NamedTuple):
 
 
 class QueueOperations:
-    """An operator's hand on the queue; open it, ask, close it. Safe beside a running server."""
+    """An operator's hand on the queue. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory, which has the audit trail, and the spools of the storage folder."""
         self._directory = directory
         self._config = config
         self._storage = config.storage_folder
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the databases back; nothing may be asked afterwards."""
-        self._directory.close()
 
     def list(self, selection: Selection, now: datetime) -> Iterator[QueuedMessage]:
         """The messages with recipients that fit, read while they are asked for. Raises `NotFound` for what is no message id."""

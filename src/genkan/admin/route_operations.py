@@ -7,14 +7,13 @@ Errors are those of `Operations`; their texts say what to do. No password ever l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, Unpack, assert_never
+from typing import TYPE_CHECKING, Unpack, assert_never
 
 from genkan.admin.check_routes import hop_findings, route_findings
 from genkan.delivery.onward import Onward
 from genkan.directory import Directory, Elsewhere, External, Local, MailingList, NotFound, Unknown
 from genkan.directory.destination import Maildir
 from genkan.directory.resolution import ListRole
-from genkan.opening import open_directory
 
 if TYPE_CHECKING:
     from genkan.config import Config
@@ -57,22 +56,13 @@ class WayEntry:
 
 
 class RouteOperations:
-    """An operator's hand on routes and next hops; open it, ask, close it. Safe beside a running server."""
+    """An operator's hand on routes and next hops. Safe beside a running server."""
 
     def __init__(self, directory: Directory, config: Config) -> None:
         """Work with an open directory."""
         self._directory = directory
         self._config = config
         self._onward = Onward(directory, config.delivery.smarthost)
-
-    @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the storage that the configuration names; raises StorageError."""
-        return cls(open_directory(config), config)
-
-    def close(self) -> None:
-        """Give the databases back; nothing may be asked afterwards."""
-        self._directory.close()
 
     def add_route(
         self, pattern: str, destination: str, *, replace: bool = False

@@ -121,20 +121,15 @@ class Intake:
         facts.scan, facts.judging = self._scan, self._judge
         return facts
 
-    def start(self, handling: Handling = AS_IT_IS) -> bytes:
-        """What the message begins with, up to the blank line: our fields, and the header section as it goes on."""
-        header = self._own(self.section)
+    def begin_as(self, draft: Draft, handling: Handling = AS_IT_IS) -> None:
+        """Let a draft of this content begin as the message goes on: with our fields, and no other's in our name."""
+        header, front = self._own(self.section), self.results
         if handling.tag or handling.fields:
             header = marked(header, handling.tag, handling.fields)
-        now = int(self._house.clock.now().timestamp())
-        signatures = b"" if self._signer is None else self._signer.fields(header, now)
-        return signatures + self.results + self.trace + header
-
-    def begin_as(self, draft: Draft, handling: Handling = AS_IT_IS) -> None:
-        """Let a draft of this content begin with `start`."""
-        start, came = self.start(handling), len(self.trace) + len(self.section)
-        if len(start) != came or start != self.trace + self.section:
-            draft.replace_start(came, start)
+        if self._signer is not None:
+            front = self._signer.fields(header, int(self._house.clock.now().timestamp())) + front
+        if front or header is not self.section:
+            draft.replace_start(len(self.trace) + len(self.section), front + self.trace + header)
 
     def _own(self, header: bytes) -> bytes:
         """A header section in which nobody else speaks in our name (RFC 8601, 5)."""

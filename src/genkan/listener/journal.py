@@ -124,7 +124,7 @@ class Journal:
             fault="" if facts.fault is None else facts.fault.name,
             received=header.received,
             from_field=cut(header.from_field.decode("utf-8", "replace")),
-            header=header.section[: self._house.rules.kept_header].decode("latin-1"),
+            header=header.start(self._house.rules.kept_header).decode("latin-1"),
             decision=decision_of(verdict),
             rules=facts.rules,
             actions=facts.handlings.said(),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at a header section while it arrives: how many hops, how many octets, who it says it is from (RFC 5322, 2.2).
 
-Pure and bounded: a few KiB are kept however long the lines are, and how the content is cut into chunks changes nothing.
+Pure and bounded: what is kept has a bound however long the lines are, and how the content is cut into chunks changes nothing.
 No parsing of structured fields here: on hostile mail that costs seconds.
 """
 
@@ -119,7 +119,11 @@ class HeaderScan:
     @property
     def section(self) -> bytes:
         """The header section so far, without the blank line: as many octets of it as are to be kept."""
-        return bytes(self._kept[: self.header_octets])
+        return self.start(self._keep)
+
+    def start(self, octets: int) -> bytes:
+        """The first octets of `section`, so many at most."""
+        return bytes(self._kept[: min(octets, self.header_octets)])
 
     def feed(self, octets: bytes) -> int:
         """Take the next chunk of content. How many of its octets come before the body: none once `ended`."""
