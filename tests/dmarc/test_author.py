@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dmarc.author import Author, find_author, plain_domain
+from genkan.dmarc.author import MOST_CLAIMED, Author, find_author, plain_domain
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,28 @@ def test_a_message_has_one_author_domain(body: bytes, domain: str) -> None:
     ],
 )
 def test_without_one_domain_there_is_none(bodies: list[bytes], problem: str) -> None:
-    assert find_author(bodies) == Author("", problem)
+    assert find_author(bodies)[:2] == ("", problem)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "claimed"),
+    [
+        ([], ()),
+        ([b"nobody:;"], ()),
+        ([b"a@X.test, b@y.test"], ("x.test", "y.test")),
+        ([b'"c@z.test" <a@x.test>, b@y.test'], ("x.test", "y.test")),
+        ([b"a@x.test", b"b@y.test", b"a@x.test"], ("x.test", "y.test")),
+        ([b"<a@x.test"], ("x.test",)),
+        ([b"a @ x.test"], ("x.test",)),
+        ([b"a@x.test, ann"], ("x.test",)),
+        ([b"a@[192.0.2.1]"], ()),
+        ([b"a@" + b"a." * 127 + b"test, b@y.test"], ("y.test",)),
+        ([b"a@%d.test" % number for number in range(1000)], ("0.test", "1.test", "2.test", "3.test")),
+    ],
+)
+def test_then_all_domains_that_readers_may_be_shown_are_known(bodies: list[bytes], claimed: tuple[str, ...]) -> None:
+    assert find_author(bodies).claimed == claimed
+    assert find_author(bodies).domains == (claimed if len(claimed) <= MOST_CLAIMED else ())
 
 
 @given(st.binary(max_size=60))

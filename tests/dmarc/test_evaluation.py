@@ -132,6 +132,45 @@ def test_without_an_author_nothing_is_asked() -> None:
     assert (result, zone.asked) == (DmarcResult("permerror", "there are several From fields"), [])
 
 
+def claims(names: Names, *domains: str, passing: str = "") -> DmarcResult:
+    author = Author("", "there are several From fields", domains)
+    return run(evaluate(author, Checked("pass", passing), [], TreeWalks(Zone(names).lookup)))
+
+
+def test_of_several_authors_the_strictest_that_fails_counts() -> None:
+    zone: Names = {"_dmarc.a.test": "v=DMARC1; p=none", "_dmarc.b.test": "v=DMARC1; p=quarantine"}
+    assert claims(zone, "a.test", "b.test").policy == "quarantine"
+    strict = claims({**zone, **RELAXED}, "a.test", "b.test", "example.com")
+    assert (strict.outcome, strict.policy, strict.author_domain) == ("permerror", "reject", "example.com")
+    assert strict.reason == "there are several From fields; nothing that passes is aligned with example.com"
+
+
+def test_several_authors_of_whom_none_fails_are_nobodys_matter() -> None:
+    nothing = DmarcResult("permerror", "there are several From fields")
+    assert claims({}, "a.test", "b.test") == nothing
+    assert claims(RELAXED, "a.test", "example.com", passing="example.com") == nothing
+
+
+def test_of_several_authors_one_that_cannot_be_judged_leaves_it_open() -> None:
+    assert claims({"_dmarc.a.test": FAILED}, "b.test", "a.test").outcome == "temperror"
+    assert claims({"_dmarc.a.test": FAILED, **RELAXED}, "a.test", "example.com").outcome == "permerror"
+
+
+def test_more_authors_than_anybody_writes_for_are_refused_unasked() -> None:
+    zone = Zone({})
+    author = Author("", "the From field has several domains", tuple(f"{name}.test" for name in "abcd"))
+    result = run(evaluate(author, NO_SPF, [], TreeWalks(zone.lookup)))
+    assert (result.outcome, result.policy, zone.asked) == ("permerror", "reject", [])
+
+
+def test_what_has_signed_for_one_author_leaves_questions_for_the_next() -> None:
+    signers = [Checked("pass", f"{number}.a.b.c.d.e.f.evil.test") for number in range(MOST_SIGNATURES)]
+    zone: Names = {"_dmarc.evil.test": "v=DMARC1; p=none", **RELAXED}
+    author = Author("", "there are several From fields", ("evil.test", "example.com"))
+    result = run(evaluate(author, NO_SPF, signers, TreeWalks(Zone(zone).lookup)))
+    assert (result.outcome, result.policy) == ("permerror", "reject")
+
+
 def test_a_record_of_no_use_is_an_error_of_its_owner() -> None:
     result = judged({"_dmarc.example.com": "v=DMARC1; p=rejct"}, "example.com", Checked("pass", "example.com"))
     assert (result.outcome, result.policy) == ("permerror", "none")

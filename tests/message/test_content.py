@@ -111,6 +111,25 @@ def test_a_long_from_body_is_cut_at_the_same_octet_however_it_is_split(excess: i
     assert scan(*chunks).from_field == b"a" * (MAX_BODY + min(excess, 0))
 
 
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b"\r\n x\r\n\r\n"])
+@pytest.mark.parametrize("excess", [-1, 0, 1, 5000])
+@pytest.mark.parametrize("size", [1, 4096, 100_000])
+def test_a_from_field_that_was_cut_says_nothing_for_sure(excess: int, size: int, end: bytes) -> None:
+    content = b"From:" + b"a" * (MAX_BODY + excess) + end
+    header = HeaderScan()
+    for start in range(0, len(content), size):
+        header.feed(content[start : start + size])
+    is_whole = excess + (2 if b"x" in end else 0) <= 0
+    assert header.only_from_field == (b"a" * (MAX_BODY + excess) if is_whole else None)
+
+
+def test_nor_do_two_of_them_however_their_names_are_spaced() -> None:
+    for blanks in (0, 80, 81, 5000):
+        header = HeaderScan()
+        header.feed(b"From: ann@in.test\r\nFrom" + b" " * blanks + b": bob@in.test\r\n\r\n")
+        assert (header.from_fields, header.only_from_field) == (2, None)
+
+
 def test_endless_lines_are_not_kept() -> None:
     header = HeaderScan()
     for start in (b"From: ", b"\r\nReceived", b"\r\nX: "):

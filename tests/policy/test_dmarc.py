@@ -205,8 +205,8 @@ def test_one_signature_of_several_is_enough(site: Site) -> None:
     "header",
     [
         b"Subject: nobody\r\n",
-        HEADER + b"From: bob@other.test\r\n",
-        b"From: ann@example.test, bob@other.test\r\n",
+        b"From: ann@friend.test\r\nFrom: bob@other.test\r\n",
+        b"From: ann@friend.test, bob@other.test\r\n",
         b"From: undisclosed:;\r\n",
         b"From: Ann\r\n",
         b"",
@@ -216,6 +216,26 @@ def test_mail_without_one_author_fails_nobodys_policy(site: Site, header: bytes)
     publish(site)
     told, content = judged(site, header)
     assert (told, content.facts["dmarc"]) == (ACCEPTED, "permerror")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        HEADER + b"From: bob@other.test\r\n",
+        b"From: bob@other.test\r\n" + HEADER,
+        b"From : bob@other.test\r\n" + HEADER,
+        b"From: bob@other.test, ann@example.test\r\n",
+        b"From: Bob <bob@other.test> ann@example.test\r\n",
+        b"From: <ann@example.test\r\n",
+        b"From: a@b.test, a@c.test, a@d.test, ann@example.test\r\n",
+        b"From: a@1.2.3.4.5.6.7.8.b.test, a@1.2.3.4.5.6.7.8.c.test, ann@example.test\r\n",
+    ],
+)
+def test_naming_another_author_as_well_does_not_help(site: Site, header: bytes) -> None:
+    publish(site)
+    told, content = judged(site, header)
+    assert (told, content.facts["dmarc"]) == (REFUSED, "permerror")
+    assert fate(site, header, '[dmarc]\nmode = "mark"') == ACCEPTED
 
 
 # Whoever has passed it on.

@@ -119,6 +119,7 @@ def test_at_level_3_the_from_field_may_be_the_account_or_an_alias(site: Site, ad
         b"From: ann@in.test <bob@in.test>\r\n",
         b"From: nobody\r\n",
         b"From: \xff\xfe\r\n",
+        b"From: ann@in.test (" + b"x" * 4096 + b"), bob@in.test\r\n",
     ],
 )
 def test_at_level_3_any_other_from_field_is_refused(site: Site, header: bytes) -> None:

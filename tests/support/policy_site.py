@@ -298,7 +298,7 @@ class Site:
     def is_patient(self, client_address: str, sender: str) -> bool:
         return (client_address, sender) in self.patient
 
-    def texts(self, name: str) -> asyncio.Future[Answer]:
+    def texts(self, name: str, _client_address: str) -> asyncio.Future[Answer]:
         """The answer comes when the one who asks has begun to wait for it."""
         self.asked.append(name)
         loop = asyncio.get_running_loop()

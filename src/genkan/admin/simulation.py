@@ -392,7 +392,7 @@ class QuietWorld:
             self.unasked.append(f"the SPF record of {sender.rpartition('@')[2] or hello_domain}")
         return None
 
-    def texts(self, _name: str) -> Future[Answer]:
+    def texts(self, _name: str, _client_address: str) -> Future[Answer]:
         """See `World`; nobody may ask."""
         raise NotImplementedError
 
@@ -430,9 +430,9 @@ class AskingWorld(QuietWorld):
         """See `World`."""
         return self._outside.spf(client_address, sender, hello_domain)
 
-    def texts(self, name: str) -> Future[Answer]:
+    def texts(self, name: str, client_address: str) -> Future[Answer]:
         """See `World`."""
-        return self._outside.texts(name)
+        return self._outside.texts(name, client_address)
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`."""

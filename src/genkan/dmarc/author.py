@@ -13,17 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_DOMAIN: Final = 253  # octets, as text
+MOST_CLAIMED: Final = 3  # domains of a message without one author that are judged; nobody writes for more
 
 # The name of a host or, since the DNS has such names and mail comes from them, one with underscores.
 _match_domain: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*+").fullmatch
+_find_domains: Final = re.compile(r"@[ \t]*+([^\s@<>()\[\]\",;:]++)").findall
 _match_address: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^"@\s])++@([^"@\s]++)', re.DOTALL).fullmatch
 
 
 class Author(NamedTuple):
-    """The domain, in lower case and A-labels; "" where there is not exactly one, and `problem` says why."""
+    """The domain, in lower case and A-labels; "" where there is not exactly one, and `problem` says why.
+
+    Then `claimed` are the domains that a reader may be shown all the same, one more than `MOST_CLAIMED` at most.
+    """
 
     domain: str
     problem: str = ""
+    claimed: tuple[str, ...] = ()
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Those that the message is judged by: none when it claims more than anybody means."""
+        if self.domain:
+            return (self.domain,)
+        return self.claimed if len(self.claimed) <= MOST_CLAIMED else ()
 
 
 def find_author(bodies: Sequence[bytes]) -> Author:
@@ -31,9 +44,15 @@ def find_author(bodies: Sequence[bytes]) -> Author:
 
     Several addresses may stand in the field if their domains are the same.
     """
-    if len(bodies) != 1:
-        return Author("", "there is no From field" if not bodies else "there are several From fields")
-    addresses = parse_addresses(bodies[0].decode("utf-8", "surrogateescape"))
+    texts = [body.decode("utf-8", "surrogateescape") for body in bodies]
+    found = _only_author(texts)
+    return found._replace(claimed=_claimed(texts)) if found.problem else found
+
+
+def _only_author(texts: Sequence[str]) -> Author:
+    if len(texts) != 1:
+        return Author("", "there is no From field" if not texts else "there are several From fields")
+    addresses = parse_addresses(texts[0])
     if addresses is None:
         return Author("", "the From field is malformed")
     domains = {_domain(address) for address in addresses}
@@ -44,6 +63,19 @@ def find_author(bodies: Sequence[bytes]) -> Author:
     if len(domains) > 1:
         return Author("", "the From field has several domains")
     return Author(domains.pop() or "")
+
+
+def _claimed(texts: Sequence[str]) -> tuple[str, ...]:
+    """The domains of the addresses; of a field that is no list of addresses, whatever stands behind an @."""
+    claimed: dict[str, None] = {}
+    for text in texts:
+        domains = [_domain(address) for address in parse_addresses(text) or ()]
+        if not domains or None in domains:
+            domains = [plain_domain(name) for name in _find_domains(text)]
+        claimed |= dict.fromkeys(domain for domain in domains if domain)
+        if len(claimed) > MOST_CLAIMED:
+            break
+    return tuple(claimed)[: MOST_CLAIMED + 1]
 
 
 def plain_domain(text: str) -> str | None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from genkan.dmarc.author import plain_domain
+from genkan.dmarc.author import MOST_CLAIMED, Author, plain_domain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genkan.dmarc.author import Author
     from genkan.dmarc.discovery import Discovery, TreeWalks
     from genkan.dmarc.record import Alignment, DmarcRecord, Place, Policy
 
@@ -45,7 +44,8 @@ class DmarcResult:
     """The outcome by the names of RFC 8601, 2.7.3, with what led to it.
 
     `requested` is the policy that is meant for the message, were it to fail, and `policy` what is left of it while the owner
-    is testing: that is to be applied on "fail", and on nothing else. `policy_domain`, `record` and `organizational_domain`
+    is testing: that is to be applied on "fail", and on "permerror", where it is the strictest that a message without one author
+    can have failed. `policy_domain`, `record` and `organizational_domain`
     are as in `Discovery`. `aligned` are the signing domains that pass and are the author's, in their order; `reason` is in
     words.
     """
@@ -69,11 +69,36 @@ class DmarcResult:
 
 async def evaluate(author: Author, spf: Checked, dkim: Sequence[Checked], walks: TreeWalks) -> DmarcResult:
     """Judge a message by what SPF and DKIM came to. Raises nothing that the lookup does not raise."""
-    if author.problem:
-        return DmarcResult("permerror", author.problem)
-    walk = await walks.discover(author.domain)
+    if author.domain:
+        return await _evaluate(author.domain, spf, dkim, walks)
+    if len(author.claimed) > MOST_CLAIMED:
+        reason = f"{author.problem}, with more than {MOST_CLAIMED} domains"
+        return DmarcResult("permerror", reason, author.claimed[0], requested="reject", policy="reject")
+    for domain in author.claimed:  # before what has signed it is asked for, which may be more than is asked for at all
+        await walks.discover(domain)
+    claims = [await _evaluate(domain, spf, dkim, walks) for domain in author.claimed]
+    return _strictest(author.problem, claims)
+
+
+def _strictest(problem: str, claims: Sequence[DmarcResult]) -> DmarcResult:
+    """The judgement of a message that names several domains as its author's, or none for sure, by those of the domains.
+
+    RFC 9989 does not judge such a message; but who is shown one of the domains must not be deceived by naming another.
+    """
+    failed = [claim for claim in claims if claim.outcome == "fail"]
+    for policy in ("reject", "quarantine"):
+        for claim in failed:
+            if claim.policy == policy:
+                return replace(claim, outcome="permerror", reason=f"{problem}; {claim.reason}")
+    unknown = next((claim for claim in claims if claim.outcome == "temperror"), None)
+    return DmarcResult("permerror", problem) if unknown is None else unknown
+
+
+async def _evaluate(domain: str, spf: Checked, dkim: Sequence[Checked], walks: TreeWalks) -> DmarcResult:
+    """The judgement of mail whose author's domain this is."""
+    walk = await walks.discover(domain)
     result = DmarcResult(
-        "none", "there is no record", author.domain, walk.policy_domain, walk.organizational_domain, walk.record
+        "none", "there is no record", domain, walk.policy_domain, walk.organizational_domain, walk.record
     )
     if walk.record is None:
         return replace(result, outcome="temperror", reason=f"{walk.failed} cannot be had") if walk.failed else result

@@ -37,7 +37,7 @@ def blocklist_name(client_address: str, zone: str) -> str:
 
 async def listed(resolver: Resolver, client_address: str, zones: Sequence[str]) -> str | None:
     """The first of the zones that lists the client; all are asked at once, so it takes one question's deadline at most."""
-    questions = [resolver.query(blocklist_name(client_address, zone), "A") for zone in zones]
+    questions = [resolver.query(blocklist_name(client_address, zone), "A", client_address) for zone in zones]
     for zone, question in zip(zones, questions, strict=True):
         if _is_hit(await question):
             return zone

@@ -17,6 +17,7 @@ from genkan.dns.answer import NO_SUCH_NAME, Answer, Status, failure
 from genkan.dns.cache import Cache, Question
 from genkan.dns.exchange import exchange
 from genkan.dns.name import parse_name
+from genkan.dns.shares import Shares
 from genkan.dns.wire import make_query
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from genkan.dns.answer import RecordType
     from genkan.dns.name import Name
 
-MOST_ASKED: Final = 256  # questions on their way at a time; each takes a socket or two
+MOST_ASKED: Final = 512  # questions on their way at a time; each takes a socket or two
+MOST_FOR_CLIENT: Final = 32  # of them for the same client
 MOST_SYSTEM_SERVERS: Final = 3  # resolv.conf(5)
 _ROUNDS: Final = 2  # how often each server is asked one question
+_FAIR: Final = 0.9  # of the time: who has had less may not be said to be silent
 
 
 class Resolver:
@@ -48,39 +51,52 @@ class Resolver:
         self._servers = tuple(servers) or system_servers()
         self._step = self.timeout / (_ROUNDS * len(self._servers))
         self._cache = Cache(clock) if cache is None else cache
-        self._asked: dict[Question, asyncio.Task[Answer]] = {}
+        self._asked: dict[tuple[Question, str], asyncio.Task[Answer]] = {}
         self._room = asyncio.Semaphore(MOST_ASKED)
+        self._shares = Shares(MOST_FOR_CLIENT)
 
     def cached(self, name: str, rdtype: RecordType) -> Answer | None:
         """The answer if it is known and may still be believed; `None`: it has to be asked."""
         answer = self._cache.get(_question(name, rdtype))
         return NO_SUCH_NAME if answer is None and parse_name(name) is None else answer
 
-    def query(self, name: str, rdtype: RecordType) -> asyncio.Future[Answer]:
-        """Ask at once, unless the answer is known or on its way; await what is returned. Call it on the event loop."""
+    def query(self, name: str, rdtype: RecordType, client: str = "") -> asyncio.Future[Answer]:
+        """Ask at once, unless the answer is known or on its way; await what is returned. Call it on the event loop.
+
+        `client` is the address of the SMTP client on whose account it is asked, if there is one: it has to wait while it has
+        `MOST_FOR_CLIENT` questions on their way, and nobody else waits with it.
+        """
         loop = asyncio.get_running_loop()
         answer = self.cached(name, rdtype)
         if answer is not None:
             known: asyncio.Future[Answer] = loop.create_future()
             known.set_result(answer)
             return known
-        question = _question(name, rdtype)
-        task = self._asked.get(question)
+        key = (_question(name, rdtype), client)
+        task = self._asked.get(key)
         if task is None:
             parsed = parse_name(name)
             assert parsed is not None  # `cached` has answered for all else
-            task = self._asked[question] = loop.create_task(self._find(question, parsed))
+            task = self._asked[key] = loop.create_task(self._find(parsed, *key))
         return asyncio.shield(task)  # one who stops waiting does not stop it for the others
 
-    async def _find(self, question: Question, name: Name) -> Answer:
+    async def _find(self, name: Name, question: Question, client: str) -> Answer:
         """Ask, and remember; the questioners of this moment all wait for this one task."""
+        time = asyncio.get_running_loop().time
+        deadline = begun = time() + self.timeout
         try:
-            async with asyncio.timeout(self.timeout), self._room:
+            async with asyncio.timeout_at(deadline), self._shares.place(client), self._room:
+                begun = time()
+                known = self._cache.get(question)
+                if known is not None:
+                    return known
                 answer = await self._ask(name, question.rdtype)
         except TimeoutError:
             answer = failure(f"no answer within {self.timeout:g} s")
+            if deadline - begun < _FAIR * self.timeout:  # it had to wait for others, and may well be answered
+                return answer
         finally:
-            del self._asked[question]
+            del self._asked[question, client]
         self._cache.put(question, answer)
         return answer
 

@@ -60,8 +60,8 @@ def client_domain_now(resolver: Resolver, client_address: str) -> str | None:
 
 async def _confirmed(resolver: Resolver, client_address: str) -> str:
     address = plain_address(client_address)
-    names = _host_names(await resolver.query(address.reverse_pointer, "PTR"))
-    questions = [resolver.query(name, _address_type(address)) for name in names]
+    names = _host_names(await resolver.query(address.reverse_pointer, "PTR", client_address))
+    questions = [resolver.query(name, _address_type(address), client_address) for name in names]
     for name, question in zip(names, questions, strict=True):
         if str(address) in (await question).texts:
             return name

@@ -47,6 +47,10 @@ class _Identity(NamedTuple):
     domain: str
     asked: Asked
 
+    @property
+    def client(self) -> str:
+        return str(self.asked.client)
+
 
 def outcome_of(text: object) -> SpfOutcome | None:
     """The outcome of that name, `None` for anything else."""
@@ -75,14 +79,14 @@ async def explained_spf(resolver: Resolver, client_address: str, sender: str, he
         return SpfResult("none", reason="there is no domain to ask about")
     try:
         async with asyncio.timeout(resolver.timeout):
-            judgement = await _ask(resolver, judge(identity.asked, identity.domain))
+            judgement = await _ask(resolver, judge(identity.asked, identity.domain), identity.client)
     except TimeoutError:
         return _too_late(resolver, identity)
     words = ""
     if judgement.outcome == "fail":
         with suppress(TimeoutError):
             async with asyncio.timeout(resolver.timeout):
-                words = await _ask(resolver, explain(identity.asked, judgement))
+                words = await _ask(resolver, explain(identity.asked, judgement), identity.client)
     return _result(identity, judgement)._replace(explanation=words)
 
 
@@ -113,21 +117,21 @@ async def _wait(
 ) -> SpfResult:
     try:
         async with asyncio.timeout(resolver.timeout):
-            answer = await resolver.query(question.name, question.rdtype)
-            judgement = await _ask(resolver, evaluation, answer)
+            answer = await resolver.query(question.name, question.rdtype, identity.client)
+            judgement = await _ask(resolver, evaluation, identity.client, answer)
     except TimeoutError:
         return _too_late(resolver, identity)
     return _result(identity, judgement)
 
 
-async def _ask(resolver: Resolver, evaluation: Asking[T], answer: Answer | None = None) -> T:
+async def _ask(resolver: Resolver, evaluation: Asking[T], client: str, answer: Answer | None = None) -> T:
     """Ask one question after the other; `answer` is that to the one which it has asked already."""
     try:
         while True:
             question = next(evaluation) if answer is None else evaluation.send(answer)
             answer = resolver.cached(question.name, question.rdtype)
             if answer is None:
-                answer = await resolver.query(question.name, question.rdtype)
+                answer = await resolver.query(question.name, question.rdtype, client)
     except StopIteration as stop:
         found: T = stop.value
         return found

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 MAX_BODY: Final = 4096  # octets of the body of a From or Subject field that are remembered
 
-# The name and the white space of obs-optional (RFC 5322, 4.5) end within _UNDECIDED octets of their line's start.
-_FIELD: Final = re.compile(rb"\n(?:(from)|(subject)|received)[ \t]{0,80}:", re.IGNORECASE)
+# The name and the white space of obs-optional (RFC 5322, 4.5) end within _UNDECIDED octets of their line's start; with more
+# of it than anybody means the field counts before its colon has come.
+_FIELD: Final = re.compile(rb"\n(?:(from)|(subject)|received)(?:[ \t]{0,80}:|[ \t]{81})", re.IGNORECASE)
 _UNDECIDED: Final = 100
 _BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _FIELD_END: Final = re.compile(rb"\n[^ \t]")
 _LINE_END: Final = re.compile(rb"\r?\n")
+_KEPT: Final = MAX_BODY + 3  # with which it shows whether the body ends where it is cut
 
 
 class _Body:
@@ -34,10 +36,14 @@ class _Body:
         self.extend(octets)
 
     def extend(self, octets: bytes) -> None:
-        body = self.octets + octets[: MAX_BODY + 2]
+        body = self.octets + octets[:_KEPT]
         end = _FIELD_END.search(body, max(0, len(self.octets) - 1))
-        self.open = end is None and len(body) <= MAX_BODY
-        self.octets = body[: end.start() if end else MAX_BODY + 2]
+        self.open = end is None and len(body) < _KEPT
+        self.octets = body[: end.start() if end else _KEPT]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.octets.rstrip(b"\r")) > MAX_BODY
 
     @property
     def unfolded(self) -> bytes:
@@ -112,6 +118,11 @@ class HeaderScan:
         return b"" if self._author is None else self._author.unfolded
 
     @property
+    def only_from_field(self) -> bytes | None:
+        """The body of the one From field; `None` when there is none, several, or one that was cut: who knows what follows."""
+        return None if self.from_fields != 1 or self._author is None or self._author.is_cut else self.from_field
+
+    @property
     def subject(self) -> bytes:
         """The body of the first Subject field, as `from_field`."""
         return b"" if self._subject is None else self._subject.unfolded
@@ -161,9 +172,9 @@ class HeaderScan:
             elif kind == 1:
                 self.from_fields += 1
                 if self._author is None:
-                    self._author = _Body(data[field.end() : field.end() + MAX_BODY + 2])
+                    self._author = _Body(data[field.end() : field.end() + _KEPT])
             elif self._subject is None:
-                self._subject = _Body(data[field.end() : field.end() + MAX_BODY + 2])
+                self._subject = _Body(data[field.end() : field.end() + _KEPT])
 
     def _keep_undecided(self, data: bytes) -> None:
         """Keep the last line's start while it may still turn out to be a field we count, or the blank line."""

@@ -88,9 +88,10 @@ class Judge:
         ]  # those of DKIM come first
         for name in self._keys:
             self._texts(name)
-        if self._uses_dmarc and self._author.domain:
-            for name in walk_names(self._author.domain):
-                self._texts(f"_dmarc.{name}")
+        if self._uses_dmarc:
+            for domain in self._author.domains:
+                for name in walk_names(domain):
+                    self._texts(f"_dmarc.{name}")
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets of the body."""
@@ -128,7 +129,7 @@ class Judge:
     def _texts(self, name: str) -> asyncio.Future[Answer]:
         asked = self._asked.get(name)
         if asked is None:
-            asked = self._asked[name] = self._world.texts(name)
+            asked = self._asked[name] = self._world.texts(name, self._transaction.connection.client_address)
         return asked
 
 

@@ -51,7 +51,7 @@ class DmarcCheck:
             return Verdict(self.name, replies.DMARC_UNAVAILABLE, detail=dmarc.reason)
         treatment = self.treatment(dmarc, found.signatures.arc)
         content.judged = Judged(found.signatures, dmarc, treatment)
-        rule = Rule(self.name, text=f"p={dmarc.requested} of {dmarc.policy_domain}")
+        rule = Rule(self.name, text=f"p={dmarc.requested} of {dmarc.policy_domain or 'the receiver'}")
         if treatment.disposition == "reject":
             return Verdict(self.name, replies.DMARC_REFUSED, {"domain": dmarc.author_domain}, dmarc.reason, rule)
         if treatment.disposition == "quarantine":
@@ -61,7 +61,7 @@ class DmarcCheck:
 
     def treatment(self, dmarc: DmarcResult, arc: ArcResult) -> Treatment:
         """What the settings make of a judgement."""
-        if dmarc.outcome != "fail" or dmarc.policy == "none" or self._mode in ("off", "mark"):
+        if dmarc.outcome not in ("fail", "permerror") or dmarc.policy == "none" or self._mode in ("off", "mark"):
             return Treatment("none")
         if sealed_as_passed(arc) and arc.domains[0] in self._trusted:
             return Treatment("none", arc.domains[0])

@@ -50,7 +50,7 @@ def origin_facts(found: Authenticity) -> dict[str, Fact]:
         facts[SEALED] = sealed_as_passed(arc)
     if dmarc is not None:
         facts[DMARC] = dmarc.outcome
-    if dmarc is not None and dmarc.policy_domain:
+    if dmarc is not None and (dmarc.policy_domain or dmarc.policy != "none"):
         facts[POLICY] = f"{dmarc.policy} of {dmarc.policy_domain} for {dmarc.author_domain}"
     facts[RESULTS] = _FOLD.sub("", found.field.decode("ascii").partition(":")[2]).strip()
     return facts

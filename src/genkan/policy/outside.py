@@ -62,9 +62,9 @@ class Outside:
         """See `World`."""
         return spf(self._resolver(""), client_address, sender, hello_domain)
 
-    def texts(self, name: str) -> asyncio.Future[Answer]:
+    def texts(self, name: str, client_address: str) -> asyncio.Future[Answer]:
         """See `World`."""
-        return self._resolver("").query(name, "TXT")
+        return self._resolver("").query(name, "TXT", client_address)
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         """See `World`. All are asked at once."""

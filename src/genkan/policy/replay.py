@@ -258,7 +258,7 @@ class _RecordedWorld:
         self.unknown |= patient is None
         return patient is True
 
-    def texts(self, _name: str) -> Future[Answer]:
+    def texts(self, _name: str, _client_address: str) -> Future[Answer]:
         raise NotImplementedError  # nobody may ask
 
     async def finish(self) -> Authenticity:

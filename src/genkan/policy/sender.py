@@ -157,7 +157,8 @@ def _needs_auth(resolution: Resolution) -> bool:
 
 def author_in(header: HeaderScan) -> Mailbox | None:
     """The one address in the one From field, `None` when that cannot be said for sure (RFC 5322, 3.6.2)."""
-    return author_of(header.from_field.decode("utf-8", "replace")) if header.from_fields == 1 else None
+    body = header.only_from_field
+    return None if body is None else author_of(body.decode("utf-8", "replace"))
 
 
 def author_of(from_field: str) -> Mailbox | None:

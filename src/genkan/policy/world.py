@@ -48,8 +48,8 @@ class World(Protocol):
         """Whether a sender that SPF would defer has come again late enough; `sender` may be a HELO domain."""
         ...
 
-    def texts(self, name: str) -> Future[Answer]:
-        """The TXT records at a name, asked for at once, on the event loop; nobody has to wait for them."""
+    def texts(self, name: str, client_address: str) -> Future[Answer]:
+        """The TXT records at a name, asked for at once for the sake of a client, on the event loop; nobody has to wait."""
         ...
 
     def hosts_listed(self, lookups: Sequence[Lookup]) -> Awaitable[Collection[Lookup]]:
