@@ -23,6 +23,7 @@ from genkan.listener.door import Door
 from genkan.listener.greylist import Greylist, GreyTimes
 from genkan.listener.house import House, reception_rules
 from genkan.listener.idle import IdleWatch
+from genkan.listener.late_writes import LateWrites
 from genkan.listener.listener import Listener
 from genkan.listener.password_pool import PasswordPool
 from genkan.listener.refusals import ClientRefusals
@@ -55,12 +56,10 @@ from genkan.web.app import make_app, serving
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
     from genkan.clock import Clock
     from genkan.delivery.dmarc_reports import DmarcReports
     from genkan.directory.accounts import Account
-    from genkan.directory.grey import GreyEntry
     from genkan.listener.admission import Admission
     from genkan.policy.facts import Role
     from genkan.rules.document import Document
@@ -150,11 +149,10 @@ class Worker:
         self._certificates = open_certificates(config)
         self._passwords = PasswordPool(loop)
         self._product_logs = self._open_product_logs()
-        self._refusals = ClientRefusals(config.storage_folder, loop, self.log)
-        self._greylist = Greylist(
-            self.directory.grey, self._note_grey, GreyTimes.of(config.spf), self.clock, self.log, loop
-        )
-        self._dmarc_tally = DmarcTally(lambda: open_directory(config), config.dmarc.keep, self.clock, self.log, loop)
+        self._late_writes = LateWrites(lambda: open_directory(config), loop, self.log)
+        self._refusals = ClientRefusals(self._late_writes)
+        self._greylist = Greylist(self.directory.grey, self._late_writes, GreyTimes.of(config.spf), self.clock)
+        self._dmarc_tally = DmarcTally(self._late_writes, config.dmarc.keep, self.clock)
         self._recorder = self._open_record()
         documents = self.directory.documents
         self._rulebook = Rulebook(documents.current, self.directory.new_cache(), self._rules_parsed)
@@ -217,12 +215,6 @@ class Worker:
         """On any thread: a block of message numbers, through a connection of its own."""
         with open_directory(self.config) as directory:
             return directory.next_message_ids(count)
-
-    def _note_grey(self, entries: Sequence[GreyEntry]) -> None:
-        """On any thread: note whom SPF has deferred, through a connection of its own."""
-        times = self._greylist.times
-        with open_directory(self.config) as directory:
-            directory.grey.note(entries, self.clock.now(), times.window, times.memory)
 
     def _house(self, config: Config) -> House:
         self._greylist.times = GreyTimes.of(config.spf)
@@ -359,9 +351,7 @@ class Worker:
         self.log.drain()
 
     def _end_reception(self) -> None:
-        self._refusals.close()
-        self._greylist.close()
-        self._dmarc_tally.close()
+        self._late_writes.close()
         if self._recorder is not None:
             self._recorder.close()
         self._product_logs.drain()

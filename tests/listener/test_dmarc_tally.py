@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.directory import Directory
 from genkan.listener.dmarc_tally import MOST_DOMAINS, MOST_ROWS, DmarcTally
+from genkan.listener.late_writes import LateWrites
 from genkan.maillog import LogStream, MailLog
 from genkan.policy.origin import Treatment
 from genkan.storage.engine import StorageFull
@@ -49,12 +50,9 @@ class Site:
         async def main() -> None:
             log = os.open(self.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             loop = asyncio.get_running_loop()
-            tally = DmarcTally(
-                opening or self.open_directory, DAYS, self.clock, MailLog(LogStream(log), self.clock), loop
-            )
-            counting(tally)
-            tally.close()
-            await asyncio.sleep(0)
+            late_writes = LateWrites(opening or self.open_directory, loop, MailLog(LogStream(log), self.clock))
+            counting(DmarcTally(late_writes, DAYS, self.clock))
+            late_writes.close()
 
         asyncio.run(main())
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from genkan.directory import Directory, GreyEntry
 from genkan.listener.greylist import MOST_WAITING, Greylist, GreyTimes, judged
+from genkan.listener.late_writes import LateWrites
 from genkan.maillog import LogStream, MailLog
 from genkan.storage.engine import StorageError
 from tests.listener.ruled import call, ruled
@@ -20,7 +21,7 @@ from tests.support.dns_server import dns_server
 from tests.support.server import StoppedClock, serving, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.dns_server import DnsServer
@@ -80,52 +81,37 @@ def test_nobody_is_let_in_earlier_than_the_delay_after_a_deferral(minutes: list[
 # What is written, and when.
 
 
-class Disk:
-    """Takes notes as the directory does, and counts how often."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[GreyEntry]] = []
-
-    def write(self, entries: Sequence[GreyEntry]) -> None:
-        self.batches.append(list(entries))
-
-    def find(self, network: str, sender: str) -> GreyEntry | None:
-        known = {(entry.network, entry.sender): entry for batch in self.batches for entry in batch}
-        return known.get((network, sender))
-
-
 def on_a_loop(
-    tmp_path: Path, do: Callable[[Greylist, StoppedClock], None], write: Callable[[Sequence[GreyEntry]], None]
-) -> str:
-    """Do something with a greylist, let it write, close it; the log."""
+    tmp_path: Path, do: Callable[[Greylist, StoppedClock], None], opening: Callable[[], Directory] | None = None
+) -> tuple[GreyEntry, ...]:
+    """Do something with a greylist, and write what it has; all that is kept then."""
     log = (tmp_path / "log").open("wb")
 
-    async def run() -> None:
+    def open_directory() -> Directory:
+        return Directory.open(tmp_path / "data")
+
+    async def run() -> tuple[GreyEntry, ...]:
         clock = StoppedClock()
-        with Directory.open(tmp_path / "data") as directory:
+        with open_directory() as directory:
             mail_log = MailLog(LogStream(log.fileno()), clock)
-            greylist = Greylist(directory.grey, write, TIMES, clock, mail_log, asyncio.get_running_loop())
-            do(greylist, clock)
-            greylist.close()
+            late_writes = LateWrites(opening or open_directory, asyncio.get_running_loop(), mail_log)
+            do(Greylist(directory.grey, late_writes, TIMES, clock), clock)
+            late_writes.close()
+            return directory.grey.list(2 * MOST_WAITING)
 
     with log:
-        asyncio.run(run())
-    return (tmp_path / "log").read_text()
+        return asyncio.run(run())
 
 
-def test_a_flood_of_senders_is_written_at_once_and_only_so_many_are_remembered(tmp_path: Path) -> None:
-    disk = Disk()
-
+def test_of_a_flood_of_senders_only_so_many_are_remembered(tmp_path: Path) -> None:
     def flood(greylist: Greylist, _clock: StoppedClock) -> None:
         for number in range(MOST_WAITING + 10):
             assert not greylist.is_patient("192.0.2.10", f"{number}@out.test")
 
-    on_a_loop(tmp_path, flood, disk.write)
-    assert [len(batch) for batch in disk.batches] == [MOST_WAITING]
+    assert len(on_a_loop(tmp_path, flood)) == MOST_WAITING
 
 
 def test_who_comes_again_and_again_is_noted_once_and_when_it_is_let_in(tmp_path: Path) -> None:
-    disk = Disk()
     answers = []
 
     def come(greylist: Greylist, clock: StoppedClock) -> None:
@@ -133,20 +119,20 @@ def test_who_comes_again_and_again_is_noted_once_and_when_it_is_let_in(tmp_path:
             answers.append(greylist.is_patient("192.0.2.10", "X@out.test"))
             clock.advance(MINUTE)
 
-    on_a_loop(tmp_path, come, disk.write)
+    (entry,) = on_a_loop(tmp_path, come)
     assert answers == [False] * 5 + [True] * 2
-    ((entry,),) = disk.batches
     assert (entry.sender, entry.let_in, entry.seen - entry.since) == ("x@out.test", True, 5 * MINUTE)
 
 
 def test_a_disk_that_fails_defers_and_is_told(tmp_path: Path) -> None:
-    def fail(_entries: Sequence[GreyEntry]) -> None:
+    def fail() -> Directory:
         raise StorageError("no space")
 
     def come(greylist: Greylist, _clock: StoppedClock) -> None:
         assert not greylist.is_patient("192.0.2.10", "x@out.test")
 
-    log = on_a_loop(tmp_path, come, fail)
+    assert on_a_loop(tmp_path, come, fail) == ()
+    log = (tmp_path / "log").read_text()
     assert "senders that SPF deferred could not be noted" in log
     assert "no space" in log
 
