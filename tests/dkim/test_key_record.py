@@ -130,6 +130,7 @@ def test_where_no_key_is_there_is_a_reason(texts: KeyText, outcome: str, reason:
 def test_of_several_records_those_count_that_are_keys_of_the_kind() -> None:
     found = keys_for(("v=spf1 -all", key_of("ed25519").record, RSA), "rsa-sha256")
     assert found == (parse_key(RSA),)
+    assert len(keys_for((RSA,) * 4, "rsa-sha256")) == 2
 
 
 @given(st.text(max_size=80) | st.binary(max_size=400).map(lambda octets: f"p={b64encode(octets).decode()}"))

@@ -129,12 +129,14 @@ def test_names_beyond_ascii_are_asked_for_as_the_dns_has_them() -> None:
     assert parse_signature(tags).question == "xn--mller-kva._domainkey.xn--wgv71a119e.test"  # RFC 8616, 4
 
 
-def test_a_message_signature_of_arc_has_an_instance_for_an_identity_and_may_cover_anything_but_seals() -> None:
-    tags = {name: value for name, value in TAGS.items() if name != "v"} | {"i": "1", "h": ""}
+def test_a_message_signature_of_arc_has_an_instance_for_an_identity_and_covers_from_and_no_seal() -> None:
+    tags = {name: value for name, value in TAGS.items() if name != "v"} | {"i": "1"}
     assert parse_message_signature(tags).identity == ""
-    assert parse_message_signature(tags | {"v": "9"}).names == (b"",)
+    assert parse_message_signature(tags | {"v": "9", "h": "From"}).names == (b"from",)
     with pytest.raises(SignatureError, match="h= covers ARC-Seal"):
         parse_message_signature(tags | {"h": "from:Arc-Seal"})
+    with pytest.raises(SignatureError, match="h= does not cover From"):
+        parse_message_signature(tags | {"h": ""})
 
 
 def test_a_seal_says_what_its_tags_say() -> None:

@@ -156,9 +156,9 @@ def test_of_several_authors_one_that_cannot_be_judged_leaves_it_open() -> None:
     assert claims({"_dmarc.a.test": FAILED, **RELAXED}, "a.test", "example.com").outcome == "permerror"
 
 
-def test_more_authors_than_anybody_writes_for_are_refused_unasked() -> None:
+def test_a_message_whose_authors_are_not_clear_is_refused_unasked() -> None:
     zone = Zone({})
-    author = Author("", "the From field has several domains", tuple(f"{name}.test" for name in "abcd"))
+    author = Author("", "the From field has several domains", ("a.test",), is_unclear=True)
     result = run(evaluate(author, NO_SPF, [], TreeWalks(zone.lookup)))
     assert (result.outcome, result.policy, zone.asked) == ("permerror", "reject", [])
 

@@ -106,7 +106,7 @@ def test_a_signature_stands_before_received_and_verifies(tmp_path: Path, size: i
     assert message.trace.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=in.test; s=sel;")
     assert message.trace.count(b"\nReceived: ") == 1
     (found,) = signatures(message)
-    assert (found.outcome, found.domain, found.unsigned) == ("pass", "in.test", 0)
+    assert (found.outcome, found.domain) == ("pass", "in.test")
 
 
 @pytest.mark.parametrize("content", [b"From: ann@in.test", b"From: ann@in.test\r\n", b"From: ann@in.test\r\n\r\n"])

@@ -69,12 +69,14 @@ def test_facts_that_others_chose_the_length_of_are_bounded() -> None:
         (replace(SEALED, results=" mx.test; spf=pass; DMARC=Pass"), True),
         (replace(SEALED, results=" mx.test; dmarc=fail"), False),
         (replace(SEALED, results=' mx.test; dmarc=fail header.from="; dmarc=pass"'), False),
+        (replace(SEALED, results=" mx.test; dmarc=pass header.from=a.test"), False),
+        (replace(SEALED, results=" mx.test; dmarc=pass"), True),
         (replace(SEALED, outcome="fail"), False),
         (NO_CHAIN, False),
     ],
 )
 def test_a_sealer_vouches_for_mail_only_in_a_chain_that_holds(arc: ArcResult, expected: bool) -> None:
-    assert sealed_as_passed(arc) == expected
+    assert sealed_as_passed(arc, "b.a.test") == expected
 
 
 # Read again.

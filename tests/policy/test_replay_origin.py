@@ -65,7 +65,7 @@ def content_of(client: Client) -> ContentEntry:
 
 @pytest.mark.parametrize("settings", ["", QUARANTINE, REFUSE, TRUSTING, DEFERRING])
 @pytest.mark.parametrize("tags", ["p=none", "p=quarantine", "p=reject", "p=reject; t=y", "p=none; np=reject"])
-@pytest.mark.parametrize("kind", ["plain", "signed", "sealed", "subdomain", "unknown", "nobody"])
+@pytest.mark.parametrize("kind", ["plain", "signed", "sealed", "subdomain", "unknown", "nobody", "unclear", "two"])
 def test_the_facts_of_a_judgement_lead_to_what_it_led_to(site: Site, kind: str, tags: str, settings: str) -> None:
     publish(site, tags)
     sealers(site, 1)
@@ -76,6 +76,8 @@ def test_the_facts_of_a_judgement_lead_to_what_it_led_to(site: Site, kind: str, 
         "sealed": sealed(HEADER),
         "subdomain": HEADER.replace(b"@example", b"@missing.example"),
         "nobody": b"Subject: x\r\n",
+        "unclear": b"From: ann@pay+safe.example.test\r\n",
+        "two": b"From: eve@out.test\r\n" + HEADER,
     }
     client, content = received(site, headers.get(kind, HEADER), settings)
     assert client.entry is not None

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["pass", "fail", "neutral", "permerror", "temperror", "policy"]
 """What becomes of a signature, in the words of RFC 8601, 2.7.1. "neutral": it cannot be read; "permerror": nobody can verify it;
-"temperror": perhaps later; "fail": it is not of this message; "policy": its key is too short or too long to count."""
+"temperror": perhaps later; "fail": it is not of this message; "policy": it is, but does not count, since its key is too short or
+too long, or anybody may have added to the body (l=)."""
 
 
 class Message(NamedTuple):
@@ -57,11 +58,24 @@ def check_signature(message: Message, signature: Signature, own: HeaderField) ->
     key = keys[0]
     if key.strict and fold_domain(signature.identity.rpartition("@")[2]) not in ("", signature.domain):
         return Finding("permerror", "the key is only for i= in d= itself", key)
-    body_hash = message.bodies[signature.body_form].of(signature.length)
+    return _check_values(message, signature, own, keys)
+
+
+def _check_values(message: Message, signature: Signature, own: HeaderField, keys: tuple[PublicKey, ...]) -> Finding:
+    """Whether the hash of the body and the signature proper are good."""
+    body = message.bodies[signature.body_form]
+    body_hash = body.of(signature.length)
     if body_hash is None:
-        return Finding("permerror", "l= is more than the body has", key)
+        return Finding("permerror", "l= is more than the body has", keys[0])
     if body_hash != signature.body_hash:
-        return Finding("fail", "the body has been changed", key)
+        return Finding("fail", "the body has been changed", keys[0])
     digest = message.header.digest(signature.names, signature.header_form, own)
     good = next((key for key in keys if key.verifies(signature.value, digest)), None)
-    return Finding("pass", "", good) if good else Finding("fail", "the signature is not of this header", key)
+    if good is None:
+        return Finding("fail", "the signature is not of this header", keys[0])
+    unsigned = 0 if signature.length is None else body.size - signature.length
+    return (
+        Finding("policy", f"{unsigned} octets stand behind what l= covers", good)
+        if unsigned
+        else Finding("pass", "", good)
+    )

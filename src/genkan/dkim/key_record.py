@@ -30,7 +30,8 @@ it failed and may be asked again."""
 LEAST_BITS: Final = 1024  # of an RSA key; RFC 8301, 3.2
 MOST_BITS: Final = 4096
 MOST_EXPONENT_BITS: Final = 33  # all but a few are 65537, and each bit costs
-MOST_RECORDS: Final = 4  # of one name that are tried
+MOST_RECORDS: Final = 4  # of one name that are looked at
+MOST_KEYS: Final = 2  # of them that are tried; there should be one (RFC 6376, 3.6.2.2)
 LONGEST_RECORD: Final = 4096  # octets; an RSA key of 4096 bits takes some 750
 
 _PREHASHED: Final = Prehashed(SHA256())  # made by hashlib, while the octets pass
@@ -85,7 +86,7 @@ def keys_for(texts: KeyText, algorithm: Algorithm) -> tuple[PublicKey, ...]:
             keys.append(parse_key(text))
         except NoKey as flaw:
             flaws.append(flaw)
-    fitting = tuple(key for key in keys if key.algorithm == algorithm)
+    fitting = tuple(key for key in keys if key.algorithm == algorithm)[:MOST_KEYS]
     if not fitting:
         raise NoKey("permerror", "the key is of another kind") if keys else flaws[0]
     return fitting

@@ -93,10 +93,7 @@ def parse_signature(tags: Mapping[str, str]) -> Signature:
     """What a DKIM-Signature says. Raises `SignatureError`."""
     if _needed(tags, "v") != "1":
         raise SignatureError("v= is not 1")
-    signature = _signature(tags, _identity(tags))
-    if b"from" not in signature.names:
-        raise SignatureError("h= does not cover From")
-    return signature
+    return _signature(tags, _identity(tags))
 
 
 def parse_message_signature(tags: Mapping[str, str]) -> Signature:
@@ -148,12 +145,15 @@ def _signature(tags: Mapping[str, str], identity: str) -> Signature:
     if length is not None and length > LONGEST_BODY:
         raise SignatureError("l= is more than any body has")
     header_form, body_form = _forms(tags)
+    names = _names(tags)
+    if b"from" not in names:
+        raise SignatureError("h= does not cover From")
     return Signature(
         *_proof(tags),
         body_hash=body_hash,
         header_form=header_form,
         body_form=body_form,
-        names=_names(tags),
+        names=names,
         identity=identity,
         length=length,
         expires=expires,

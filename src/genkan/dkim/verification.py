@@ -40,8 +40,7 @@ class DkimResult:
 
     `domain` and `selector` are d= and s= in lower-case A-labels, `identity` is i= as written, `algorithm` a=. `key_bits` and
     `testing` (t=y) are of the key, 0 and `False` until there was one. `reason` says in a few words why it is no "pass".
-    `header_b` are the first characters of b= (RFC 6008). `length` is l=, and `unsigned` how many octets of the canonical body
-    stand behind those: anybody may have added them.
+    `header_b` are the first characters of b= (RFC 6008).
     """
 
     outcome: Outcome
@@ -53,8 +52,6 @@ class DkimResult:
     header_b: str = ""
     key_bits: int = 0
     testing: bool = False
-    length: int | None = None
-    unsigned: int = 0
 
 
 class Authentication(NamedTuple):
@@ -150,7 +147,6 @@ def _body_hashes(signatures: Iterable[Signature]) -> dict[Form, BodyHash]:
 def _judge(message: Message, read: _Read) -> DkimResult:
     signature = read.signature
     finding = check_signature(message, signature, read.field)
-    length = signature.length
     return DkimResult(
         outcome=finding.outcome,
         reason=finding.reason,
@@ -161,6 +157,4 @@ def _judge(message: Message, read: _Read) -> DkimResult:
         header_b=read.header_b,
         key_bits=finding.key.bits if finding.key else 0,
         testing=finding.key is not None and finding.key.testing,
-        length=length,
-        unsigned=0 if length is None else max(0, message.bodies[signature.body_form].size - length),
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from genkan.dmarc.author import MOST_CLAIMED, Author, plain_domain
+from genkan.dmarc.author import plain_domain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from genkan.dmarc.author import Author
     from genkan.dmarc.discovery import Discovery, TreeWalks
     from genkan.dmarc.record import Alignment, DmarcRecord, Place, Policy
 
@@ -71,9 +72,10 @@ async def evaluate(author: Author, spf: Checked, dkim: Sequence[Checked], walks:
     """Judge a message by what SPF and DKIM came to. Raises nothing that the lookup does not raise."""
     if author.domain:
         return await _evaluate(author.domain, spf, dkim, walks)
-    if len(author.claimed) > MOST_CLAIMED:
-        reason = f"{author.problem}, with more than {MOST_CLAIMED} domains"
-        return DmarcResult("permerror", reason, author.claimed[0], requested="reject", policy="reject")
+    if author.is_unclear:
+        return DmarcResult(
+            "permerror", f"{author.problem}; whom it names is not clear", requested="reject", policy="reject"
+        )
     for domain in author.claimed:  # before what has signed it is asked for, which may be more than is asked for at all
         await walks.discover(domain)
     claims = [await _evaluate(domain, spf, dkim, walks) for domain in author.claimed]

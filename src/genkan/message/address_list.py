@@ -10,6 +10,7 @@ import re
 from typing import Final, NamedTuple
 
 LONGEST: Final = 16 * 1024  # characters of a body
+DEEPEST: Final = 50  # comments within one another
 MOST_ADDRESSES: Final = 100  # in one
 
 # Nothing here is tried in two ways, and a body ends at the first octet that fits nowhere.
@@ -41,12 +42,14 @@ def parse_addresses(body: str) -> tuple[str, ...] | None:
 
 
 def comment_end(body: str, start: int) -> int | None:
-    """Where the comment that begins at `start` has ended, if it does; comments stand in one another."""
+    """Where the comment that begins at `start` has ended, if it does; comments stand in one another, `DEEPEST` at most."""
     depth = 0
     for found in _find_in_comment(body, start):
         depth += {"(": 1, ")": -1}.get(found[0], 0)
         if depth == 0:
             return found.end()
+        if depth > DEEPEST:
+            return None
     return None
 
 

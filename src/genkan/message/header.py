@@ -40,9 +40,9 @@ class HeaderFields:
         """Whether there is a field of that name, given in lower case; costs nearly nothing."""
         return name in self._index()
 
-    def all(self, name: str) -> tuple[bytes, ...]:
-        """The unfolded bodies of all fields of that name, in their order."""
-        return tuple(_unfolded(body) for body in self._index().get(_key(name), ()))
+    def all(self, name: str, most: int | None = None) -> tuple[bytes, ...]:
+        """The unfolded bodies of all fields of that name, in their order, or of the first so many."""
+        return tuple(_unfolded(body) for body in self._index().get(_key(name), ())[:most])
 
     def first(self, name: str) -> bytes | None:
         """The unfolded body of the first field of that name, `None` when there is none."""

@@ -63,8 +63,6 @@ def _comment(result: DkimResult) -> str:
         words.append(f"{result.key_bits}-bit key")
     if result.testing:
         words.append("the domain is testing")
-    if result.unsigned:
-        words.append(f"{result.unsigned} octets behind what was signed")
     return ", ".join(words)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from genkan.dkim.verification import Verification
 from genkan.dmarc.aggregate import Signature, SpfCheck
-from genkan.dmarc.author import find_author
+from genkan.dmarc.author import MOST_FIELDS, find_author
 from genkan.dmarc.discovery import TreeWalks, walk_names
 from genkan.dmarc.evaluation import DmarcResult, evaluate
 from genkan.dns.answer import Status
@@ -80,7 +80,7 @@ class Judge:
         self._patience = config.dns.timeout.total_seconds()
         self._transaction = transaction
         self._verification = Verification(header, config.dkim.signatures)
-        self._author = find_author(HeaderFields(header).all("from"))
+        self._author = find_author(HeaderFields(header).all("from", MOST_FIELDS + 1))
         self._uses_dmarc = asks_dmarc(config)
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._keys = self._verification.questions[

@@ -51,19 +51,25 @@ class DmarcCheck:
             return Verdict(self.name, replies.DMARC_UNAVAILABLE, detail=dmarc.reason)
         treatment = self.treatment(dmarc, found.signatures.arc)
         content.judged = Judged(found.signatures, dmarc, treatment)
-        rule = Rule(self.name, text=f"p={dmarc.requested} of {dmarc.policy_domain or 'the receiver'}")
+        domain = dmarc.author_domain
+        rule = Rule(
+            self.name, text=f"p={dmarc.requested} of {dmarc.policy_domain}" if domain else f"dmarc.mode = {self._mode}"
+        )
         if treatment.disposition == "reject":
-            return Verdict(self.name, replies.DMARC_REFUSED, {"domain": dmarc.author_domain}, dmarc.reason, rule)
+            if not domain:
+                return Verdict(self.name, replies.AUTHOR_UNCLEAR, detail=dmarc.reason, rule=rule)
+            return Verdict(self.name, replies.DMARC_REFUSED, {"domain": domain}, dmarc.reason, rule)
         if treatment.disposition == "quarantine":
+            reason = f"not proven to be from {domain}" if domain else dmarc.reason
             content.rules.append(rule)
-            content.handlings.hold = Holding("quarantine", f"DMARC: not proven to be from {dmarc.author_domain}", rule)
+            content.handlings.hold = Holding("quarantine", f"DMARC: {reason}", rule)
         return None
 
     def treatment(self, dmarc: DmarcResult, arc: ArcResult) -> Treatment:
         """What the settings make of a judgement."""
         if dmarc.outcome not in ("fail", "permerror") or dmarc.policy == "none" or self._mode in ("off", "mark"):
             return Treatment("none")
-        if sealed_as_passed(arc) and arc.domains[0] in self._trusted:
+        if dmarc.outcome == "fail" and sealed_as_passed(arc, dmarc.author_domain) and arc.domains[0] in self._trusted:
             return Treatment("none", arc.domains[0])
         return Treatment("reject" if dmarc.policy == "reject" and self._mode == "refuse" else "quarantine")
 

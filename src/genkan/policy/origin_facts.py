@@ -10,7 +10,7 @@ from genkan.dkim.arc import NO_CHAIN, ArcResult
 from genkan.dkim.verification import Authentication
 from genkan.dmarc.evaluation import DmarcOutcome, DmarcResult
 from genkan.dmarc.record import Policy
-from genkan.message.results import says
+from genkan.message.results import dmarc_pass
 from genkan.policy.origin import Authenticity
 from genkan.record.entry import cut
 
@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 _OUTCOMES: Final[tuple[DmarcOutcome, ...]] = get_args(DmarcOutcome)
 _POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
-_POLICY: Final = re.compile(r"(\w+) of (\S*) for (\S+)")
+_POLICY: Final = re.compile(r"(\w+) of (\S*) for (\S*)")
 _FOLD: Final = re.compile(r"\r\n(?=[ \t])")
 
 
-def sealed_as_passed(arc: ArcResult) -> bool:
-    """Whether the chain holds and its newest sealer says that DMARC passed when the message came to him."""
-    return arc.outcome == "pass" and says(arc.results, "dmarc", "pass")
+def sealed_as_passed(arc: ArcResult, author_domain: str) -> bool:
+    """Whether the chain holds and its newest sealer says that DMARC passed for this author when the message came to him."""
+    return arc.outcome == "pass" and dmarc_pass(arc.results) in ("", author_domain)
 
 
 def origin_facts(found: Authenticity) -> dict[str, Fact]:
@@ -47,7 +47,7 @@ def origin_facts(found: Authenticity) -> dict[str, Fact]:
         facts[DKIM] = cut(", ".join(f"{one.outcome} {one.domain or '?'}" for one in found.signatures.dkim))
     if arc.outcome != "none":
         facts[ARC] = cut(f"{arc.outcome} {' '.join(arc.domains)}".rstrip())
-        facts[SEALED] = sealed_as_passed(arc)
+        facts[SEALED] = sealed_as_passed(arc, "" if dmarc is None else dmarc.author_domain)
     if dmarc is not None:
         facts[DMARC] = dmarc.outcome
     if dmarc is not None and (dmarc.policy_domain or dmarc.policy != "none"):

@@ -307,6 +307,11 @@ DMARC_REFUSED: Final = _at.ours(
     _W(550, "5.7.1", "Sorry. {domain} wants mail refused that fails DMARC."),
     rfc=_W(550, "5.7.26", "DMARC failed, {domain} wants such mail refused"),
 )
+AUTHOR_UNCLEAR: Final = _at.ours(
+    "AUTHOR_UNCLEAR",
+    _W(550, "5.7.1", "Sorry. the From field must say plainly who has written the message."),
+    rfc=_W(550, "5.7.1", "The From field must say plainly who has written the message"),
+)
 DMARC_UNAVAILABLE: Final = _at.ours(
     "DMARC_UNAVAILABLE", _W(451, "4.4.3", "DMARC cannot be checked at present, try again later")
 )

@@ -355,6 +355,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The operator of the sender's domain signs its mail, or permits the server that sent it; mail that a forwarder has "
         "changed gets in where `dmarc.trusted_sealers` names the forwarder.",
     ),
+    "AUTHOR_UNCLEAR": Meaning(
+        "With `dmarc.mode` = `refuse`: DMARC cannot judge the message, since its From fields name too many domains, or one that "
+        "cannot be made out.",
+        "Whoever runs the sending program lets it write one From field with an address of one domain.",
+    ),
     "DMARC_UNAVAILABLE": Meaning(
         "The DNS does not say at present whether the message is from the domain in its From field (`dmarc.dns_failure` = "
         "`defer`).",

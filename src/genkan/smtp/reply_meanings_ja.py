@@ -344,6 +344,10 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "送信元ドメインの管理者は、メールに署名するか、送信サーバーを許可する。転送で書き換えられたメールは、"
         "転送者を `dmarc.trusted_sealers` に登録すれば受け付けられる。",
     ),
+    "AUTHOR_UNCLEAR": Meaning(
+        "From フィールドのドメインが多すぎるか、読み取れないため、DMARC を判定できない(`dmarc.mode` が `refuse` の場合)。",
+        "送信プログラムの管理者は、From フィールドを一つにし、一つのドメインのアドレスだけを書くようにする。",
+    ),
     "DMARC_UNAVAILABLE": Meaning(
         "From フィールドのドメインから送られたかどうかを、現在 DNS で確認できない(`dmarc.dns_failure` が `defer` の場合)。",
         "クライアントは後で再送する。続く場合、管理者は `dns.servers` のサーバーを確認する。",
