@@ -60,7 +60,7 @@ class DmarcCheck:
                 return Verdict(self.name, replies.AUTHOR_UNCLEAR, detail=dmarc.reason, rule=rule)
             return Verdict(self.name, replies.DMARC_REFUSED, {"domain": domain}, dmarc.reason, rule)
         if treatment.disposition == "quarantine":
-            reason = f"not proven to be from {domain}" if domain else dmarc.reason
+            reason = f"not proven to be from {domain}" if domain else "it does not say plainly who has written it"
             content.rules.append(rule)
             content.handlings.hold = Holding("quarantine", f"DMARC: {reason}", rule)
         return None
