@@ -8,11 +8,10 @@ without the name could not be mended later. A client without one, or whose name 
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from genkan.dns.reverse import client_domain, client_domain_now
+from genkan.policy.networks import LOOPBACK, Networks
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,24 +38,19 @@ class ClientNames:
     def __init__(self, resolver: Resolver | None, exempt: Sequence[Network], loop: asyncio.AbstractEventLoop) -> None:
         """Without a resolver (setting `dns.reverse`) nobody is asked about, else all but loopback and the `exempt`."""
         self._resolver = resolver
-        self._exempt = exempt
+        self._exempt = Networks((*exempt, *LOOPBACK))
         self._loop = loop
-        self._is_exempt = lru_cache(4096)(self._decide)
 
     def look_up(self, name: ClientName, client_address: str) -> None:
         """Find the name out: at once where the DNS's answers are known, else in a task of its own, which ends in time."""
         resolver = self._resolver
-        if resolver is None or self._is_exempt(client_address):
+        if resolver is None or self._exempt.hold(client_address):
             return
         known = client_domain_now(resolver, client_address)
         if known is not None:
             name.domain = known
             return
         name.asking = self._loop.create_task(_ask(name, resolver, client_address))
-
-    def _decide(self, client_address: str) -> bool:
-        client = ip_address(client_address.partition("%")[0])
-        return client.is_loopback or any(client in network for network in self._exempt)
 
 
 async def _ask(name: ClientName, resolver: Resolver, client_address: str) -> None:

@@ -21,6 +21,7 @@ from genkan.message.header import HeaderFields
 from genkan.message.results import results_field
 from genkan.policy.authentication_results import method_results
 from genkan.policy.client import is_known
+from genkan.policy.networks import Networks
 from genkan.policy.origin import Authenticity
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ class Judges:
         self._rulebook = rulebook
         self._world = world
         self._needed = config.dkim.verify
+        self._exempt = Networks(config.spf.exempt)
 
     def asks_about(self, transaction: TransactionFacts) -> bool:
         """Whether the mail of this transaction is judged."""
-        return self._needed and not is_known(self._rulebook, self._config.spf.exempt, transaction)
+        return self._needed and not is_known(self._rulebook, self._exempt, transaction)
 
     def judge(self, transaction: TransactionFacts, header: bytes) -> Judge | None:
         """The judge of a message with this header section; `None` where nobody need ask."""

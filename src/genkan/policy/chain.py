@@ -7,8 +7,6 @@ or with an awaitable of either when it has to wait for something; only then does
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from genkan.policy.approval import ApprovalRules, RefusedAddress
@@ -19,6 +17,7 @@ from genkan.policy.destination import Destination
 from genkan.policy.dmarc import DmarcCheck
 from genkan.policy.filter import ContentFilter, VirusScan
 from genkan.policy.moderation import ListModeration
+from genkan.policy.networks import Networks
 from genkan.policy.recipient import Destined, KnownRecipient, ListSender, MailboxQuota, RecipientNumber
 from genkan.policy.relay import AccountClientRules, ClientRules, Relay
 from genkan.policy.sender import AuthenticatedSender, FromFieldTrust, LocalSender, SenderTrust
@@ -26,10 +25,9 @@ from genkan.policy.spf import SpfCheck
 from genkan.policy.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable
 
     from genkan.config import Config
-    from genkan.config_values import Network
     from genkan.directory.directory import Directory
     from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
     from genkan.policy.rulebook import Rulebook
@@ -85,7 +83,7 @@ class Chain:
     def __init__(self, config: Config, directory: Directory, rulebook: Rulebook, world: World) -> None:
         """The directory knows who is who, the rulebook what the operator wants, the world all that is outside."""
         limits, auth, content_filter = config.limits, config.auth, config.filter
-        self._is_exempt = lru_cache(4096)(partial(_is_in, content_filter.exempt))
+        self._is_exempt = Networks(content_filter.exempt).hold
         self._filters = content_filter.enabled
         judges = Judges(config, rulebook, world)
         self.judge = judges.judge
@@ -138,8 +136,3 @@ class Chain:
     def reads_text(self, transaction: TransactionFacts) -> bool:
         """Whether a rule wants to look at the text of this transaction's content."""
         return self._filter.has_rules_for(transaction)
-
-
-def _is_in(networks: Sequence[Network], client_address: str) -> bool:
-    client = ip_address(client_address)
-    return any(client in network for network in networks)

@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from genkan.policy.networks import LOOPBACK, Networks
 from genkan.policy.rulebook import met
 from genkan.policy.verdict import Verdict
 from genkan.rules.effect import EffectAction
 from genkan.smtp import replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable
     from datetime import date
 
-    from genkan.config_values import Network
     from genkan.directory.directory import Directory
     from genkan.policy.facts import ConnectionFacts, TransactionFacts
     from genkan.policy.rulebook import Rulebook
     from genkan.policy.world import World
     from genkan.rules.ordb import OrdbRules
+
+_LOOPBACK: Final = Networks(LOOPBACK)
 
 BLOCK_LIST: Final = "block list"  # the fact that names the zone which lists the client, or ""
 
@@ -110,17 +111,17 @@ class BlockLists:
         return Verdict(self.name, replies.CLIENT_LISTED, {"client_address": connection.client_address}, detail, rule)
 
 
-def is_known(rulebook: Rulebook, exempt: Sequence[Network], transaction: TransactionFacts) -> bool:
+def is_known(rulebook: Rulebook, exempt: Networks, transaction: TransactionFacts) -> bool:
     """Whether nobody need be asked who sends: an account, a client that is trusted, or one of the networks `exempt`."""
     if transaction.connection.account is not None or transaction.action is EffectAction.TRUE:
         return True
     client = transaction.connection.client_address
-    return is_trusted(rulebook, client) or any(ip_address(client) in network for network in exempt)
+    return exempt.hold(client) or is_trusted(rulebook, client)
 
 
 def is_trusted(rulebook: Rulebook, client_address: str) -> bool:
     """Whether nobody need be asked about a client: loopback, and whom effect.dat names in a line that trusts it."""
-    if ip_address(client_address).is_loopback:
+    if _LOOPBACK.hold(client_address):
         return True
     match = rulebook.effect().match_client(client_address)
     if match is None or not match.rule.names_client:

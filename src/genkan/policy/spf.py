@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from genkan.dns.spf import SpfResult
 from genkan.policy.client import is_known
 from genkan.policy.facts import SpfFinding
+from genkan.policy.networks import Networks
 from genkan.policy.verdict import Verdict
 from genkan.smtp import replies
 
@@ -40,7 +41,7 @@ class SpfCheck:
 
     def __init__(self, settings: Spf, rulebook: Rulebook, world: World) -> None:
         """The rulebook has effect.dat, the world asks the DNS."""
-        self._exempt = settings.exempt
+        self._exempt = Networks(settings.exempt)
         self._rulebook = rulebook
         self._world = world
         results = ("fail", "softfail") if settings.softfail else ("fail",)
