@@ -14,6 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from genkan.dmarc.discovery import MOST_NAMES
+from genkan.message.content import HeaderScan
 from genkan.policy.authenticity import MOST_CHAIN_KEYS
 from genkan.policy.chain import Chain
 from tests.policy.origins import (
@@ -44,6 +45,12 @@ KEY: Final = f"sel._domainkey.{AUTHOR}"
 PATIENCE: Final = timedelta(milliseconds=200)  # less than the setting takes
 
 
+def scanned(header: bytes) -> HeaderScan:
+    scan = HeaderScan(len(header))
+    scan.feed(header + b"\r\n")
+    return scan
+
+
 class Judged:
     """A message that was judged: what had been asked when its header section was complete, and what it came to."""
 
@@ -54,7 +61,7 @@ class Judged:
 
     async def _judge(self, site: Site, client: Client, header: bytes, body: bytes) -> None:
         assert client.transaction is not None
-        judge = client.chain.judge(client.transaction, header)
+        judge = client.chain.judge(client.transaction, scanned(header))
         self.asked_at_once = list(site.asked)
         if judge is not None:
             judge.feed(body)
@@ -257,7 +264,7 @@ def test_who_does_not_wait_for_a_judgement_leaves_nothing_behind(site: Site) -> 
 
     async def leave() -> None:
         assert client.transaction is not None
-        judging = client.chain.judge(client.transaction, signed())
+        judging = client.chain.judge(client.transaction, scanned(signed()))
         assert judging is not None
         finishing = asyncio.ensure_future(judging.finish())
         await asyncio.sleep(0)

@@ -198,8 +198,8 @@ class Client:
     async def _decide(self, content: bytes, facts: ContentFacts) -> Verdict | None:
         """Judge content that comes in one piece, and decide."""
 
-        def begin(section: bytes) -> Judge | None:
-            judge = facts.judging = self.chain.judge(facts.transaction, section)
+        def begin(_section: bytes) -> Judge | None:
+            judge = facts.judging = self.chain.judge(facts.transaction, facts.header)
             return judge
 
         parting = Parting(facts.header, begin)

@@ -292,9 +292,9 @@ class Simulation:
         if self._reader is not None:
             self._reader.feed(octets)
 
-    def _begin_body(self, section: bytes) -> Judge | None:
+    def _begin_body(self, _section: bytes) -> Judge | None:
         assert self._transaction is not None
-        self._judge = self._chain.judge(self._transaction, section)
+        self._judge = self._chain.judge(self._transaction, self._header)
         return self._judge
 
     async def _content(self, event: events.ContentEnded, exchange: Exchange) -> Reply:

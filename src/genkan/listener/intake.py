@@ -96,7 +96,7 @@ class Intake:
     def _begin_body(self, section: bytes) -> BodyReader | None:
         """The header section is complete: who looks at the body, to judge it or to sign it."""
         house, self.section = self._house, section
-        self._judge = house.chain.judge(self.transaction, section)
+        self._judge = house.chain.judge(self.transaction, self._header)
         if self._judge is not None:
             return self._judge
         if house.signing is not None:

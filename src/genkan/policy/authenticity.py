@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from genkan.config import Config
     from genkan.dkim.key_record import KeyText
     from genkan.dkim.verification import Authentication
+    from genkan.dmarc.author import Author
     from genkan.dmarc.discovery import Found
     from genkan.dns.answer import Answer
+    from genkan.message.content import HeaderScan
     from genkan.policy.facts import TransactionFacts
     from genkan.policy.rulebook import Rulebook
     from genkan.policy.world import World
@@ -65,8 +67,8 @@ class Judges:
         """Whether the mail of this transaction is judged."""
         return self._needed and not is_known(self._rulebook, self._exempt, transaction)
 
-    def judge(self, transaction: TransactionFacts, header: bytes) -> Judge | None:
-        """The judge of a message with this header section; `None` where nobody need ask."""
+    def judge(self, transaction: TransactionFacts, header: HeaderScan) -> Judge | None:
+        """The judge of a message with this header section, which is complete; `None` where nobody need ask."""
         if not self.asks_about(transaction) or not self._world.may_ask("DKIM and DMARC of its author"):
             return None
         return Judge(self._config, self._world, transaction, header)
@@ -75,25 +77,23 @@ class Judges:
 class Judge:
     """Judges one message; made when its header section is complete."""
 
-    def __init__(self, config: Config, world: World, transaction: TransactionFacts, header: bytes) -> None:
-        """`header` is the section without the blank line behind it; what has to be asked is asked here."""
+    def __init__(self, config: Config, world: World, transaction: TransactionFacts, header: HeaderScan) -> None:
+        """What has to be asked is asked here."""
         self._world = world
         self._hostname = config.hostname
         self._patience = config.dns.timeout.total_seconds()
         self._transaction = transaction
-        self._verification = Verification(header, config.dkim.signatures)
-        self._author = find_author(HeaderFields(header).all("from", MOST_FIELDS + 1))
-        self._uses_dmarc = asks_dmarc(config)
+        self._verification = Verification(header.section, config.dkim.signatures)
+        self._author = _author(header) if asks_dmarc(config) else None
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._keys = self._verification.questions[
             : config.dkim.signatures + MOST_CHAIN_KEYS
         ]  # those of DKIM come first
         for name in self._keys:
             self._texts(name)
-        if self._uses_dmarc:
-            for domain in self._author.domains:
-                for name in walk_names(domain):
-                    self._texts(f"_dmarc.{name}")
+        for domain in () if self._author is None else self._author.domains:
+            for name in walk_names(domain):
+                self._texts(f"_dmarc.{name}")
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets of the body."""
@@ -104,7 +104,7 @@ class Judge:
         deadline = asyncio.get_running_loop().time() + self._patience
         keys = await self._answered_keys()
         signatures = self._verification.results(keys, int(self._world.now().timestamp()))
-        dmarc = await self._dmarc(signatures, deadline) if self._uses_dmarc else None
+        dmarc = None if self._author is None else await self._dmarc(self._author, signatures, deadline)
         results = method_results(self._transaction, signatures, dmarc)
         return Authenticity(signatures, dmarc, results_field(self._hostname, results))
 
@@ -112,18 +112,18 @@ class Judge:
         """The keys that come in time; one that is missing counts as one that could not be had."""
         waiting = [self._asked[name] for name in self._keys if not self._asked[name].done()]
         if waiting:
-            await asyncio.wait(waiting, timeout=self._patience * (_KEYS_SHARE if self._uses_dmarc else 1))
+            await asyncio.wait(waiting, timeout=self._patience * (1 if self._author is None else _KEYS_SHARE))
         return {name: _key_text(self._asked[name].result()) for name in self._keys if self._asked[name].done()}
 
-    async def _dmarc(self, signatures: Authentication, deadline: float) -> DmarcResult:
+    async def _dmarc(self, author: Author, signatures: Authentication, deadline: float) -> DmarcResult:
         spf = self._transaction.spf
         checked = SpfCheck("", "none") if spf is None else SpfCheck(spf.domain, spf.result)
         dkim = [Signature(one.domain, one.selector, one.outcome) for one in signatures.dkim]
         try:
             async with asyncio.timeout_at(deadline):
-                return await evaluate(self._author, checked, dkim, TreeWalks(self._find))
+                return await evaluate(author, checked, dkim, TreeWalks(self._find))
         except TimeoutError:
-            return DmarcResult("temperror", _LATE, self._author.domain)
+            return DmarcResult("temperror", _LATE, author.domain)
 
     async def _find(self, name: str) -> Found:
         return found_texts(await self._texts(name))
@@ -133,6 +133,11 @@ class Judge:
         if asked is None:
             asked = self._asked[name] = self._world.texts(name, self._transaction.connection.client_address)
         return asked
+
+
+def _author(header: HeaderScan) -> Author:
+    only = header.only_from_field
+    return find_author((only,) if only is not None else HeaderFields(header.section).all("from", MOST_FIELDS + 1))
 
 
 def _key_text(answer: Answer) -> KeyText:
