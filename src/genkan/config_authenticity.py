@@ -45,7 +45,7 @@ class Spf(Table):
     )
     grey: Switch = Field(
         default=False,
-        description="let a deferred client in that comes again: by the same reverse-path, from the same /24 (IPv6: /64)",
+        description="let a deferred client in that comes again: by the same reverse-path, from the same /24 (IPv6: /48)",
     )
     grey_delay: Duration = Field(
         default=timedelta(minutes=5), ge=SECOND, le=timedelta(hours=6), description="not before this time has passed"

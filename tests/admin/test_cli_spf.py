@@ -115,7 +115,7 @@ def deferred(installation: Installation) -> Installation:
     with Directory.open(installation.config.storage_folder) as directory:
         entries = [
             GreyEntry("192.0.2.0/24", "x@out.test", NOW, NOW),
-            GreyEntry("2001:db8::/64", "client.test", NOW, NOW + timedelta(hours=1), let_in=True),
+            GreyEntry("2001:db8::/48", "client.test", NOW, NOW + timedelta(hours=1), let_in=True),
         ]
         directory.grey.note(entries, NOW, timedelta(days=1), timedelta(days=35))
     return installation
@@ -124,12 +124,12 @@ def deferred(installation: Installation) -> Installation:
 def test_those_who_were_deferred_are_listed_the_last_first(deferred: Installation) -> None:
     assert deferred.text("grey", "list").splitlines() == [
         "network        sender       first                    last                     state",
-        "2001:db8::/64  client.test  2026-11-23 12:00:00 UTC  2026-11-23 13:00:00 UTC  let in",
+        "2001:db8::/48  client.test  2026-11-23 12:00:00 UTC  2026-11-23 13:00:00 UTC  let in",
         "192.0.2.0/24   x@out.test   2026-11-23 12:00:00 UTC  2026-11-23 12:00:00 UTC  waits",
     ]
     assert deferred.json("grey", "list", "--limit", "1") == [
         {
-            "network": "2001:db8::/64",
+            "network": "2001:db8::/48",
             "sender": "client.test",
             "since": "2026-11-23T12:00:00+00:00",
             "seen": "2026-11-23T13:00:00+00:00",

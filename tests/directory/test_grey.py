@@ -13,7 +13,7 @@ from genkan.directory import grey as module
 from genkan.directory.grey import grey_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from genkan.directory import Directory
 
@@ -29,7 +29,7 @@ def entry(
     return GreyEntry(NET, sender, since, seen or since, let_in)
 
 
-def note(directory: Directory, entries: Iterable[GreyEntry], now: datetime = NOW) -> None:
+def note(directory: Directory, entries: Sequence[GreyEntry], now: datetime = NOW) -> None:
     directory.grey.note(entries, now, DAY, 30 * DAY)
 
 
@@ -38,8 +38,8 @@ def note(directory: Directory, entries: Iterable[GreyEntry], now: datetime = NOW
     [
         ("192.0.2.77", NET),
         ("::ffff:192.0.2.77", NET),
-        ("2001:db8::1:2:3:4", "2001:db8::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8::1:2:3:4", "2001:db8::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
     ],
 )
 def test_clients_count_by_networks(address: str, network: str) -> None:
@@ -87,13 +87,35 @@ def test_the_oldest_of_too_many_is_forgotten_but_those_who_wait_push_out_nobody_
     assert [each.sender.partition("@")[0] for each in directory.grey.list(10)] == ["4", "3", "2", "in"]
 
 
+def test_no_network_has_more_than_its_share(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(module), "MOST_OF_NETWORK", 2)
+    monkeypatch.setitem(vars(module), "ENTRIES_AT_ONCE", 3)
+    honest = GreyEntry("198.51.100.0/24", "x@out.test", NOW - HOUR, NOW - HOUR)
+    note(directory, [honest, entry("in@out.test", NOW - 5 * HOUR, let_in=True)])
+    note(directory, [entry(f"{number}@out.test", NOW + timedelta(seconds=number)) for number in range(7)])
+    assert [each.sender.partition("@")[0] for each in directory.grey.list(10)] == ["6", "5", "x", "in"]
+
+
+def test_of_those_let_in_no_more_are_kept_either(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(module), "MOST_ENTRIES", 2)
+    late = [entry(f"{number}@out.test", NOW + timedelta(seconds=number), let_in=True) for number in range(4)]
+    note(directory, late)
+    assert directory.grey.list(10) == (late[3], late[2])
+
+
+def test_what_a_wrong_clock_has_noted_is_forgotten(directory: Directory) -> None:
+    note(directory, [entry(since=NOW + 2 * DAY), entry("y@out.test", NOW + 31 * DAY, let_in=True)])
+    note(directory, [entry("z@out.test")])
+    assert directory.grey.list(10) == (entry("z@out.test"),)
+
+
 def test_the_list_has_the_youngest(directory: Directory) -> None:
     note(directory, [entry("a@out.test"), entry("b@out.test", NOW + HOUR)])
     assert [each.sender for each in directory.grey.list(1)] == ["b@out.test"]
 
 
 def test_a_network_or_all_can_be_forgotten(directory: Directory) -> None:
-    other = GreyEntry("2001:db8::/64", "x@out.test", NOW, NOW)
+    other = GreyEntry("2001:db8::/48", "x@out.test", NOW, NOW)
     note(directory, [entry(), entry("y@out.test"), other])
     assert directory.grey.clear("192.0.2.99") == 2
     assert directory.grey.list(10) == (other,)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genkan.directory import Directory, GreyEntry
-from genkan.listener.greylist import MOST_WAITING, Greylist, GreyTimes, judged
+from genkan.listener.greylist import MOST_OF_NETWORK, MOST_WAITING, Greylist, GreyTimes, judged
 from genkan.listener.late_writes import LateWrites
 from genkan.maillog import LogStream, MailLog
 from genkan.storage.engine import StorageError
@@ -57,6 +57,10 @@ def test_who_comes_again_between_delay_and_window_is_let_in(since: timedelta, le
 
 def test_who_comes_again_too_late_begins_anew() -> None:
     assert coming(2 * DAY) == GreyEntry("n", "s", NOW, NOW)
+
+
+def test_a_time_to_come_is_that_of_a_wrong_clock() -> None:
+    assert coming(-365 * DAY) == GreyEntry("n", "s", NOW, NOW)
 
 
 def test_who_was_let_in_stays_so_while_it_comes_within_the_memory() -> None:
@@ -106,9 +110,21 @@ def on_a_loop(
 def test_of_a_flood_of_senders_only_so_many_are_remembered(tmp_path: Path) -> None:
     def flood(greylist: Greylist, _clock: StoppedClock) -> None:
         for number in range(MOST_WAITING + 10):
-            assert not greylist.is_patient("192.0.2.10", f"{number}@out.test")
+            assert not greylist.is_patient(f"10.0.{number % 100}.1", f"{number}@out.test")
 
     assert len(on_a_loop(tmp_path, flood)) == MOST_WAITING
+
+
+def test_a_flood_from_one_network_leaves_room_for_others(tmp_path: Path) -> None:
+    def flood(greylist: Greylist, clock: StoppedClock) -> None:
+        for number in range(MOST_OF_NETWORK + 10):
+            assert not greylist.is_patient("192.0.2.10", f"{number}@out.test")
+        assert not greylist.is_patient("198.51.100.1", "x@out.test")
+        clock.advance(5 * MINUTE)
+        assert greylist.is_patient("192.0.2.10", "0@out.test")
+        assert greylist.is_patient("198.51.100.1", "x@out.test")
+
+    assert len(on_a_loop(tmp_path, flood)) == MOST_OF_NETWORK + 1
 
 
 def test_who_comes_again_and_again_is_noted_once_and_when_it_is_let_in(tmp_path: Path) -> None:

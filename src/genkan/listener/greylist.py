@@ -6,13 +6,15 @@ All workers share what they know through the directory. It is read on the event 
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.directory.grey import GreyEntry, grey_network
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from genkan.clock import Clock
     from genkan.config_authenticity import Spf
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from genkan.listener.late_writes import LateWrites, Write
 
 MOST_WAITING: Final = 10_000  # notes for the disk; who comes when there are as many is deferred, and not remembered
+MOST_OF_NETWORK: Final = 1_000  # of them
 _NOTED_AGAIN: Final = 10  # times within the memory that a sender's coming is noted
 
 
@@ -47,6 +50,7 @@ class Greylist:
         self._soon = late_writes.add(self._take, "senders that SPF deferred could not be noted")
         self._clock = clock
         self._waiting: dict[tuple[str, str], GreyEntry] = {}
+        self._of_network: Counter[str] = Counter()
         self._written: dict[tuple[str, str], GreyEntry] = {}  # if that is done already
 
     def is_patient(self, client_address: str, sender: str) -> bool:
@@ -59,12 +63,16 @@ class Greylist:
         return entry.let_in
 
     def _note(self, entry: GreyEntry) -> None:
-        if len(self._waiting) < MOST_WAITING:
-            self._waiting[entry.network, entry.sender] = entry
-            self._soon()
+        key = entry.network, entry.sender
+        if key not in self._waiting:
+            if len(self._waiting) >= MOST_WAITING or self._of_network[entry.network] >= MOST_OF_NETWORK:
+                return
+            self._of_network[entry.network] += 1
+        self._waiting[key] = entry
+        self._soon()
 
     def _take(self) -> Write | None:
-        self._written, self._waiting = self._waiting, {}
+        self._written, self._waiting, self._of_network = self._waiting, {}, Counter()
         return partial(self._write, [*self._written.values()]) if self._written else None
 
     def _write(self, entries: list[GreyEntry], directory: Directory) -> None:
@@ -76,6 +84,6 @@ def judged(entry: GreyEntry, now: datetime, times: GreyTimes) -> GreyEntry:
     if entry.let_in and now - entry.seen <= times.memory:
         is_old = now - entry.seen >= times.memory / _NOTED_AGAIN
         return entry._replace(seen=now) if is_old else entry
-    if entry.let_in or now - entry.since > times.window:
+    if entry.let_in or not timedelta(0) <= now - entry.since <= times.window:  # of a time to come, if a clock was wrong
         return GreyEntry(entry.network, entry.sender, now, now)
     return entry._replace(seen=now, let_in=True) if now - entry.since >= times.delay else entry

@@ -463,12 +463,18 @@ ON CONFLICT DO UPDATE SET since = min(since, excluded.since), seen = max(seen, e
     let_in = max(let_in, excluded.let_in)
 
 -- name: grey_purge
-DELETE FROM grey WHERE let_in = ?1 AND seen < ?2
+DELETE FROM grey WHERE let_in = ?1 AND (seen < ?2 OR seen > ?3)
 
 -- name: grey_trim
 DELETE FROM grey WHERE (network, sender) IN (
     SELECT network, sender FROM grey WHERE let_in = ?1 ORDER BY seen
     LIMIT max(0, (SELECT count(*) FROM grey WHERE let_in = ?1) - ?2))
+
+-- name: grey_trim_network
+-- The pluses keep it to the rows of the network, whatever other indexes there are.
+DELETE FROM grey WHERE network = ?1 AND sender IN (
+    SELECT sender FROM grey WHERE network = ?1 AND +let_in = ?2 ORDER BY +seen
+    LIMIT max(0, (SELECT count(*) FROM grey WHERE network = ?1 AND +let_in = ?2) - ?3))
 
 -- name: grey_remove
 DELETE FROM grey WHERE network = ?1 RETURNING network
