@@ -97,6 +97,7 @@ class Limits(Table):
     command_line: Size = Field(default=4096, ge=512, le=MB, description="octets of one command line")
     text_line: Size = Field(default=65536, ge=1000, le=64 * MB, description="octets of one line of mail data")
     header_size: Size = Field(default=256 * KB, ge=1000, le=64 * MB, description="octets of a message's header section")
+    header_lines: Count = Field(default=10_000, ge=100, description="lines of a message's header section")
     commands: Count = Field(default=20, ge=1, description="refused commands in a row after which the connection ends")
     shutdown: Duration = Field(
         default=timedelta(seconds=10),

@@ -76,6 +76,16 @@ def test_header_octets_leave_out_the_blank_line() -> None:
     assert scan(HEADER + b"\r\nbody\r\n").header_octets == len(HEADER)
 
 
+@given(st.lists(st.sampled_from([b"\r\n", b"\n", b"A: b\r\n", b" c\n", b"d"]), max_size=12), st.integers(0, 30))
+def test_header_lines_are_those_before_the_blank_one(pieces: list[bytes], cut: int) -> None:
+    content = b"".join(pieces)
+    header = HeaderScan()
+    for chunk in (content[:cut], content[cut:]):
+        header.feed(chunk)
+    before = re.split(rb"^\r?\n", content, maxsplit=1, flags=re.MULTILINE)[0]
+    assert header.header_lines == before.count(b"\n")
+
+
 def test_header_octets_grow_before_the_header_section_ends() -> None:
     assert scan(b"X: " + b"a" * 500, b"a" * 500).header_octets == 1003
 

@@ -108,6 +108,10 @@ def test_what_would_make_the_field_too_long_is_left_out() -> None:
     assert made.endswith(b".test\r\n")
 
 
+def test_a_first_word_that_is_too_long_leaves_no_blank_line() -> None:
+    assert written(MethodResult("", "x" * 76)) == b"Authentication-Results: mx.in.test;\r\n =" + b"x" * 76 + b"\r\n"
+
+
 TEXT = st.text(max_size=100)
 
 

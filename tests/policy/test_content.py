@@ -49,6 +49,15 @@ def test_a_header_section_over_the_limit_is_refused(site: Site, octets: int, tol
     assert ready(site, "[limits]\nheader_size = 1000").content(header) == told
 
 
+@pytest.mark.parametrize(("lines", "told"), [(100, ACCEPTED), (101, "HEADER_TOO_BIG")])
+def test_a_header_section_of_more_lines_than_the_limit_is_refused_and_not_judged(
+    site: Site, lines: int, told: str
+) -> None:
+    client = ready(site, "[limits]\nheader_lines = 100")
+    said, content = client.judge_content(b"From: x@out.test\r\n" + b"a:\r\n" * (lines - 1) + b"\r\nbody\r\n")
+    assert (said, content.judging is not None) == (told, told == ACCEPTED)
+
+
 @pytest.mark.parametrize(("hops", "told"), [(0, ACCEPTED), (20, ACCEPTED), (21, "TOO_MANY_HOPS")])
 def test_more_received_fields_than_the_limit_are_refused(site: Site, hops: int, told: str) -> None:
     assert ready(site).content(b"Received: from a by b\r\n" * hops) == told

@@ -185,11 +185,14 @@ def test_what_the_scanner_said_counts_again(config: Config, site: Site) -> None:
         assert (decision.check if decision else "") == check
 
 
-def test_a_header_section_that_was_too_big_still_is(config: Config, site: Site) -> None:
-    content = ContentEntry(300_000, header="A: b\r\n", decision=Decision("HEADER_TOO_BIG", "header-size"))
+@pytest.mark.parametrize(
+    ("size", "detail"), [(300_000, "limits.header_size = 262144"), (20_000, "limits.header_lines = 10000")]
+)
+def test_a_header_section_that_was_too_big_still_is(config: Config, site: Site, size: int, detail: str) -> None:
+    content = ContentEntry(size, header="A: b\r\n", decision=Decision("HEADER_TOO_BIG", "header-size", detail))
     decision = replayed_content(config, site, content).decision
     assert decision is not None
-    assert decision.check == "header-size"
+    assert (decision.check, decision.detail) == ("header-size", detail)
 
 
 @pytest.mark.parametrize("content", [b"From: <ann@in.test>\r\nSubject: urgent\r\n\r\nx\r\n", b"Subject: urgent\r\n"])

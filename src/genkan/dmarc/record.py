@@ -111,8 +111,9 @@ def _parse(text: str) -> DmarcRecord | None:
 
 def only_record(texts: Iterable[str]) -> DmarcRecord | None:
     """The record among the TXT records of one name; `None` when there is none, or several (RFC 9989, 4.10, steps 2 and 6)."""
-    records = [record for text in texts if (record := parse_record(text)) is not None]
-    return records[0] if len(records) == 1 else None
+    records = (record for text in texts if (record := parse_record(text)) is not None)
+    first, second = next(records, None), next(records, None)
+    return first if second is None else None
 
 
 class _Tags:

@@ -95,16 +95,29 @@ class HeaderScan:
     """Counts and remembers while content is fed to it; after the blank line that ends the header section it rests.
 
     `received` is the number of Received fields, `from_fields` that of From fields (RFC 5322, 3.6 wants one),
-    `header_octets` the octets of the header section so far, without the blank line; `ended` is whether that was seen.
+    `header_octets` and `header_lines` what there is of the header section so far, without the blank line; `ended` is whether
+    that was seen.
     """
 
-    __slots__ = ("_author", "_keep", "_kept", "_rest", "_subject", "ended", "from_fields", "header_octets", "received")
+    __slots__ = (
+        "_author",
+        "_keep",
+        "_kept",
+        "_rest",
+        "_subject",
+        "ended",
+        "from_fields",
+        "header_lines",
+        "header_octets",
+        "received",
+    )
 
     def __init__(self, keep: int = 0) -> None:
         """`keep` is the most octets that `section` will have."""
         self.received = 0
         self.from_fields = 0
         self.header_octets = 0
+        self.header_lines = 0
         self.ended = False
         self._keep = keep
         self._kept = bytearray()
@@ -154,12 +167,14 @@ class HeaderScan:
         blank = _BLANK_LINE.search(data)
         if blank is None:
             self.header_octets += len(octets)
+            self.header_lines += octets.count(b"\n")
             self._scan(data, len(data))
             self._keep_undecided(data)
             return len(octets)
         self.header_octets += blank.start() + 1 - len(self._rest)
         self._scan(data, blank.start())
         before = blank.end() - len(self._rest)
+        self.header_lines += octets.count(b"\n", 0, before) - 1
         self._rest = b""
         self.ended = True
         return before

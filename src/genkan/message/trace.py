@@ -135,11 +135,14 @@ def _path(mailbox: Mailbox) -> str:
 
 
 def fold_line(line: str, used: int) -> str:
-    """Break `line` at its blanks where it would pass 78 characters, `used` of them already taken (RFC 5322, 2.2.3)."""
+    """Break `line` at its blanks where it would pass 78 characters, `used` of them already taken (RFC 5322, 2.2.3).
+
+    No line is left blank, which would end the header section.
+    """
     words = line.split(" ")
     folded, width = words[0], used + len(words[0])
     for word in words[1:]:
-        fits = width + 1 + len(word) <= _LINE_AIM
+        fits = not width or width + 1 + len(word) <= _LINE_AIM
         folded += f" {word}" if fits else f"\r\n {word}"
         width = width + 1 + len(word) if fits else 1 + len(word)
     return folded

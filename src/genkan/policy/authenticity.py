@@ -69,7 +69,11 @@ class Judges:
 
     def judge(self, transaction: TransactionFacts, header: HeaderScan) -> Judge | None:
         """The judge of a message with this header section, which is complete; `None` where nobody need ask."""
-        if not self.asks_about(transaction) or not self._world.may_ask("DKIM and DMARC of its author"):
+        if (
+            header.header_lines > self._config.limits.header_lines
+            or not self.asks_about(transaction)
+            or not self._world.may_ask("DKIM and DMARC of its author")
+        ):
             return None
         return Judge(self._config, self._world, transaction, header)
 

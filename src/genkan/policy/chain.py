@@ -119,7 +119,7 @@ class Chain:
         limits, auth = config.limits, config.auth
         return Stage(
             MailDataFault(),
-            HeaderSize(limits.header_size),
+            HeaderSize(limits.header_size, limits.header_lines),
             Hops(limits.hops),
             FromFieldTrust(auth.sender_trust, directory),
             DmarcCheck(config.dmarc),

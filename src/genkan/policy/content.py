@@ -53,20 +53,26 @@ class MailDataFault:
         return Verdict(self.name, _FAULTS[content.fault], detail=content.fault.name.lower().replace("_", " "))
 
 
+HEADER_LINES: Final = "limits.header_lines"  # with which a detail begins
+
+
 class HeaderSize:
-    """A header section without end is no mail."""
+    """A header section without end is no mail (settings `limits.header_size` and `limits.header_lines`)."""
 
     name = "header-size"
 
-    def __init__(self, limit: int) -> None:
-        """`limit` is `limits.header_size` in octets, 0: none."""
-        self._limit = limit
+    def __init__(self, octets: int, lines: int) -> None:
+        """The most that there may be of them."""
+        self._octets = octets
+        self._lines = lines
 
     def check(self, content: ContentFacts) -> Verdict | None:
-        """Refuse a header section above the limit."""
-        if not 0 < self._limit < content.header.header_octets:
-            return None
-        return Verdict(self.name, replies.HEADER_TOO_BIG, detail=f"limits.header_size = {self._limit}")
+        """Refuse a header section above a limit."""
+        if content.header.header_octets > self._octets:
+            return Verdict(self.name, replies.HEADER_TOO_BIG, detail=f"limits.header_size = {self._octets}")
+        if content.header.header_lines > self._lines:
+            return Verdict(self.name, replies.HEADER_TOO_BIG, detail=f"{HEADER_LINES} = {self._lines}")
+        return None
 
 
 class Hops:

@@ -19,7 +19,7 @@ from genkan.message.results import without_results
 from genkan.policy.authenticity import obeys_dmarc
 from genkan.policy.chain import Chain
 from genkan.policy.client import BLOCK_LIST
-from genkan.policy.content import HeaderSize
+from genkan.policy.content import HEADER_LINES, HeaderSize
 from genkan.policy.facts import ConnectionFacts, ContentFacts, RcptFacts, TransactionFacts
 from genkan.policy.filter import LISTED, SCANNED
 from genkan.policy.handling import Handlings
@@ -294,7 +294,10 @@ def _scanned(octets: bytes, entry: ContentEntry) -> HeaderScan:
     header.feed(octets + b"\r\n")
     header.received = entry.received
     if entry.decision is not None and entry.decision.check == HeaderSize.name:
-        header.header_octets = max(header.header_octets, entry.size)  # more than is recorded, in any case
+        if entry.decision.detail.startswith(HEADER_LINES):
+            header.header_lines = max(header.header_lines, entry.size)  # more than is recorded, in any case
+        else:
+            header.header_octets = max(header.header_octets, entry.size)
     return header
 
 

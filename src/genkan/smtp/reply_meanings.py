@@ -334,7 +334,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The client encodes the content with quoted-printable or base64.",
     ),
     "HEADER_TOO_BIG": Meaning(
-        "The header section of the message is larger than `limits.header_size`.",
+        "The header section of the message is larger than `limits.header_size`, or has more lines than `limits.header_lines`.",
         "The sender leaves out header fields; many recipients belong into the envelope or a list.",
     ),
     "CAUGHT_BY_FILTER": Meaning(

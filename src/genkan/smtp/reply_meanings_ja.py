@@ -323,7 +323,7 @@ MEANINGS_JA: Final[dict[str, Meaning]] = {
         "クライアントは本文を quoted-printable または base64 で符号化する。",
     ),
     "HEADER_TOO_BIG": Meaning(
-        "メールのヘッダー部が `limits.header_size` を超えている。",
+        "メールのヘッダー部が `limits.header_size` または `limits.header_lines` を超えている。",
         "送信者はヘッダーを減らす。宛先が多い場合は Bcc やメーリングリストを使う。",
     ),
     "CAUGHT_BY_FILTER": Meaning(
