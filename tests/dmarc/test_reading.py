@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genkan.dmarc.aggregate import Override, Period, PublishedPolicy, Report, Reporter, Row, Signature, SpfCheck
-from genkan.dmarc.reading import MOST_DEPTH, MOST_NODES, MOST_ROWS, parse_report
+from genkan.dmarc.reading import (
+    LONGEST_NAME,
+    MOST_DEPTH,
+    MOST_ELEMENTS,
+    MOST_NAMES,
+    MOST_NODES,
+    MOST_OVERRIDES,
+    MOST_ROWS,
+    MOST_SIGNATURES,
+    PIECE,
+    parse_report,
+)
 from genkan.dmarc.report import report_xml
 from genkan.dmarc.unpacking import ReportError
 from tests.dmarc.reports import REPORT
@@ -173,6 +184,7 @@ def test_what_is_wrong_with_a_report_is_said(old: str, new: str, reason: str | N
         b"<feedback>" * (MOST_DEPTH + 1),
         b"<feedback>" + b"<x/>" * (MOST_NODES + 1) + b"</feedback>",
         b"<feedback><record>" + b"<x/>" * (MOST_NODES + 1),
+        b"<feedback xmlns:a='a'><record>" + b"<a:x/>" * (MOST_NODES + 1),
         SAMPLE.replace("Sample", "\x01").encode(),
         SAMPLE.replace("Sample", "\N{LATIN SMALL LETTER E WITH ACUTE}").encode("latin-1"),
     ],
@@ -192,7 +204,25 @@ def test_entities_cannot_grow() -> None:
 def test_no_text_is_kept_whole_and_none_has_more_than_one_line() -> None:
     xml = SAMPLE.replace("Sample Reporter", "a\n\tb" + "x" * 1_000_000)
     organization = parse_report(xml.encode()).reporter.organization
-    assert (organization[:4], len(organization)) == ("a bx", 600)
+    assert (organization[:4], len(organization)) == ("a bx", LONGEST_NAME)
+
+
+def test_a_row_keeps_only_so_many_signatures_and_reasons_and_no_long_name() -> None:
+    long = "x" * 1000
+    signature = f"<dkim><domain>{long}</domain><selector>{long}</selector><result>pass</result></dkim>"
+    reason = f"<reason><type>sampled_out</type><comment>{long}</comment></reason>"
+    xml = SAMPLE.replace("<auth_results>", f"<auth_results>{signature * 100}")
+    xml = xml.replace("</policy_evaluated>", f"{reason * 100}</policy_evaluated>")
+    ((row, _),) = parse_report(xml.encode()).rows
+    assert (len(row.signatures), len(row.overrides)) == (MOST_SIGNATURES, MOST_OVERRIDES)
+    texts = (*row.signatures[0][:2], row.overrides[0].comment)
+    assert [len(text) for text in texts] == [LONGEST_NAME] * 3
+
+
+def test_results_that_nobody_knows_are_left_out() -> None:
+    xml = SAMPLE.replace("<result>pass<", "<result>splendid<").replace("<result>fail<", "<result>hard<")
+    ((row, _),) = parse_report(xml.encode()).rows
+    assert (row.signatures, row.spf) == ((), None)
 
 
 def test_a_report_has_only_so_many_rows() -> None:
@@ -200,6 +230,39 @@ def test_a_report_has_only_so_many_rows() -> None:
     record = SAMPLE[begin:end].replace("\n", "")
     with pytest.raises(ReportError, match=f"^the report has more than {MOST_ROWS} records$"):
         parse_report((SAMPLE[:begin] + record * (MOST_ROWS + 1) + SAMPLE[end:]).encode())
+
+
+def test_a_report_has_only_so_many_elements_those_of_extensions_included() -> None:
+    begin, end = SAMPLE.index(" <record>"), SAMPLE.index("</feedback>")
+    record = SAMPLE[begin:end].replace("<ext:row/>", "<ext:row/>" * (MOST_NODES // 2))
+    with pytest.raises(ReportError, match="^the XML has too many elements$"):
+        parse_report((SAMPLE[:begin] + record * (2 * MOST_ELEMENTS // MOST_NODES) + SAMPLE[end:]).encode())
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["a{}", "a b{}=''", "a xmlns:b{}='u'", "a xmlns='u{}'"],
+    ids=["elements", "attributes", "prefixes", "namespaces"],
+)
+def test_a_report_has_only_so_many_different_names(tag: str) -> None:
+    begin, end = SAMPLE.index(" <record>"), SAMPLE.index("</feedback>")
+    rows = (SAMPLE[begin:end].replace("<ext:row/>", f"<{tag.format(number)}/>") for number in range(MOST_NAMES))
+    with pytest.raises(ReportError, match="^the XML has too many different names$"):
+        parse_report((SAMPLE[:begin] + "".join(rows) + SAMPLE[end:]).encode())
+
+
+@pytest.mark.parametrize("token", ["<a b='{}'/>", "<a {}/>", "<{}/>", "<!--{}-->", "<?a {}?>", "&{};"])
+def test_nothing_that_has_to_be_read_at_once_may_be_long(token: str) -> None:
+    """It would be looked at again with each piece, and no other thread runs while a piece is."""
+    xml = SAMPLE.replace("<version>", f"{token.format('x' * 2 * PIECE)}<version>")
+    with pytest.raises(ReportError, match=f"^the XML has a tag or comment of more than {PIECE} octets$"):
+        parse_report(xml.encode())
+
+
+def test_it_does_not_matter_where_a_piece_ends() -> None:
+    expected = parse_report(SAMPLE.encode())
+    for blanks in range(PIECE - len(SAMPLE), PIECE, 7):
+        assert parse_report(SAMPLE.replace("<version>", f"{' ' * blanks}<version>").encode()) == expected
 
 
 XML: Final = report_xml(REPORT)

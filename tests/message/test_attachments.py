@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
+from base64 import encodebytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.message.attachments import MAX_DEPTH, MOST_PARTS, Part, parts_of
+from genkan.message.attachments import MAX_DEPTH, MAX_HEADER, MOST_PARTS, PIECE, Part, parts_of
 
 
 def parts(content: bytes) -> list[Part]:
@@ -54,6 +55,23 @@ def test_a_multipart_that_is_cut_off_ends_there() -> None:
     assert parts(b"Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n--bc\r\n\r\ny") == []
 
 
+def test_a_part_with_an_endless_header_section_has_no_body() -> None:
+    fields = b"Content-Type: text/xml\r\nX: " + b"x" * MAX_HEADER
+    assert parts(fields + b"\r\n\r\nbody") == [Part("text/xml", "", b"")]
+    assert parts(b"\r\n" + fields + b"\r\n\r\nbody") == [Part("text/plain", "", fields + b"\r\n\r\nbody")]
+
+
+def test_where_a_header_section_ends_is_the_same_for_each_line_end() -> None:
+    for blank in (b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\n\n"):
+        assert parts(b"Content-Type: text/xml" + blank + b"a\n\nb\r\n\r\n") == [Part("text/xml", "", b"a\n\nb\r\n\r\n")]
+
+
+def test_a_large_part_is_decoded_whole() -> None:
+    octets = bytes(range(256)) * (PIECE // 100)
+    head = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    assert parts(head + encodebytes(octets)) == [Part("text/plain", "", octets)]
+
+
 def test_what_has_no_boundary_or_lies_too_deep_is_not_taken_apart() -> None:
     assert parts(b"Content-Type: multipart/mixed\r\n\r\n--\r\n\r\nx") == [Part("multipart/mixed", "", b"--\r\n\r\nx")]
     content = b"x"
@@ -77,7 +95,7 @@ def test_whatever_a_mail_is_it_has_parts_or_none(pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [b"\r\n--b", b"--", b"\n", b"\r", b"\r\n--b\r\n\r\n", b" ", b"\r\n--b \t", b"a: b\r\n"]
+    "piece", [b"\r\n--b", b"--", b"\n", b"\r", b"\r\n--b\r\n\r\n", b" ", b"\r\n--b \t", b"a: b\r\n", b"\n--bc"]
 )
 def test_no_mail_takes_long(piece: bytes) -> None:
     content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + piece * (1024 * 1024 // len(piece))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genkan.directory.directory import Directory
 
 NAME: Final = "dmarc-reports:"
-LARGEST: Final = 16 * 1024 * 1024  # octets of a mail, which is whole in memory while it is read
+LARGEST: Final = 2 * 1024 * 1024  # octets of a mail, which is whole in memory while it is read
 
 _NO_REPORT: Final = "5.6.0"  # RFC 3463: the content is not what it should be
 _NOT_NOW: Final = "4.3.0"

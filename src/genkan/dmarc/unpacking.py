@@ -15,7 +15,7 @@ from genkan.message.attachments import parts_of
 if TYPE_CHECKING:
     from genkan.message.attachments import Part
 
-LARGEST: Final = 32 * 1024 * 1024  # octets of XML
+LARGEST: Final = 16 * 1024 * 1024  # octets of XML
 MOST_RATIO: Final = 200  # octets of XML for one that came; reports have 10 to 50, deflate can do 1032
 ALWAYS_ALLOWED: Final = 256 * 1024  # octets of XML, whatever the ratio
 

@@ -7,7 +7,6 @@ For mail that programs write for programs, such as reports. A filter, which has 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.message.header import HeaderFields, parse_structured
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 MOST_PARTS: Final = 100  # that are looked at, multiparts among them
 MAX_DEPTH: Final = 5  # multiparts within one another; the octets are gone through once for each
-MAX_HEADER: Final = 64 * 1024  # octets of a header section that are read
-
-_BLANK_LINE: Final = re.compile(rb"\n\r?\n|\A\r?\n")
+MAX_HEADER: Final = 64 * 1024  # octets of a header section, blank line included; what has a longer one has no body
+PIECE: Final = 64 * 1024  # octets that are decoded at once: for so long no other thread runs
 
 
 class Part(NamedTuple):
@@ -51,26 +49,51 @@ def parts_of(content: bytes) -> Iterator[Part]:
 
 
 def _split(entity: bytes) -> tuple[HeaderFields, bytes]:
-    end = _BLANK_LINE.search(entity)
-    if end is None:
-        return HeaderFields(entity[:MAX_HEADER]), b""
-    return HeaderFields(entity[: end.start() + 1][:MAX_HEADER]), entity[end.end() :]
+    """At the first blank line, which may be the very first line."""
+    start = b"\n" + entity[:MAX_HEADER]
+    ends = [(found, found + len(line)) for line in (b"\n\n", b"\n\r\n") if (found := start.find(line)) >= 0]
+    if not ends:
+        return HeaderFields(start[1:]), b""
+    header, body = min(ends)
+    return HeaderFields(start[1 : header + 1]), entity[body - 1 :]
+
+
+class _Delimiter(NamedTuple):
+    """Where a delimiter begins and ends, the line ends around it included, and whether it is the last one."""
+
+    start: int
+    end: int
+    closes: bool
 
 
 def _bodies(body: bytes, boundary: bytes) -> list[bytes]:
-    """What stands between the delimiters of a multipart, whose line ends belong to them; no more than will be looked at."""
-    delimiter = re.compile(rb"(?:\A|\r?\n)--%b(--)?[ \t]*+(?:\r?\n|\Z)" % re.escape(boundary))
+    """What stands between the delimiters of a multipart; no more than will be looked at."""
+    text = b"\n" + body
     bodies: list[bytes] = []
     start = None
-    for found in delimiter.finditer(body):
+    for delimiter in _delimiters(text, b"\n--" + boundary):
         if start is not None:
-            bodies.append(body[start : found.start()])
-        start = None if found[1] else found.end()
+            bodies.append(text[start : delimiter.start])
+        start = None if delimiter.closes else delimiter.end
         if start is None or len(bodies) >= MOST_PARTS:
             return bodies
-    return bodies if start is None else [*bodies, body[start:]]
+    return bodies if start is None else [*bodies, text[start:]]
+
+
+def _delimiters(text: bytes, beginning: bytes) -> Iterator[_Delimiter]:
+    """Looked for by `find`, since an expression takes its time for some octets, and no other thread runs meanwhile."""
+    start = text.find(beginning)
+    while start >= 0:
+        end = text.find(b"\n", start + 1) + 1 or len(text)
+        behind = text[start + len(beginning) : end].rstrip()
+        if behind in (b"", b"--"):
+            yield _Delimiter(start - text.endswith(b"\r", 0, start), end, bool(behind))
+        start = text.find(beginning, end - 1)
 
 
 def _decoded(header: HeaderFields, body: bytes) -> bytes:
     decoder = transfer_decoder(parse_structured(header.first("content-transfer-encoding"))[0])
-    return body if decoder is None else decoder.feed(body) + decoder.finish()
+    if decoder is None:
+        return body
+    pieces = [decoder.feed(body[start : start + PIECE]) for start in range(0, len(body), PIECE)]
+    return b"".join((*pieces, decoder.finish()))
