@@ -13,7 +13,7 @@ from genkan.delivery.brake import Brake, BrakeNotices
 from genkan.delivery.client_tls import ClientContexts
 from genkan.delivery.dispatcher import Dispatcher
 from genkan.delivery.dmarc_desk import DeskSettings, ReportDesk
-from genkan.delivery.dmarc_reader import ReportsOpener
+from genkan.delivery.dmarc_reader import ReaderSettings, ReportsOpener
 from genkan.delivery.dmarc_reports import DmarcReports
 from genkan.delivery.errands import Errands, ErrandSettings
 from genkan.delivery.hop import HopLimits, Hops
@@ -77,7 +77,8 @@ class Deliveries:
             webhook=settings.webhook_format,
             folder=config.home,
         )
-        reader = ReportsOpener(lambda: open_directory(config), config.dmarc.keep_received, clock)
+        reading = ReaderSettings(config.hostname, config.dmarc.keep_received)
+        reader = ReportsOpener(lambda: open_directory(config), reading, clock)
         self._router = Router(
             directory,
             RouterSettings(settings.maildir, config.home, _path(config, settings.handoff), settings.smarthost),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from genkan.directory import Directory
+from genkan.directory.dmarc_received import Courier
 from genkan.directory.dmarc_tallies import Tally
 from genkan.dmarc.aggregate import Period
 from genkan.dmarc.reading import parse_report
@@ -52,8 +53,8 @@ def told(installation: Installation, now: datetime) -> Installation:
         replace(REPORT, period=period, policy=replace(POLICY, domain="b.test"), id="3"),
     )
     with Directory.open(installation.config.storage_folder) as directory:
-        for report in reports:
-            directory.dmarc_received.add(report, "noreply@out.test", now)
+        for report, author in zip(reports, ("out.test", "out.test", ""), strict=True):
+            directory.dmarc_received.add(report, Courier("noreply@out.test", "out.test", author), now)
     return installation
 
 
@@ -124,17 +125,19 @@ def test_without_reports_it_is_said_how_to_get_them(installation: Installation) 
 def test_what_others_report_is_shown(told: Installation, now: datetime) -> None:
     begin, end = (now - 26 * HOUR).date(), (now - 2 * HOUR).date()
     period = f"{begin} to {end}" if begin != end else str(begin)
-    head = "domain       policy  messages  passed  failed  quarantined  rejected  reporter\n"
-    numbers = "reject  5         3       2       0            0         In Test <noreply@out.test>\n"
+    head = "domain       policy  messages  passed  failed  quarantined  rejected  reporter                    author\n"
+    numbers = "reject  5         3       2       0            0         In Test <noreply@out.test>"
     assert told.text("dmarc", "received") == (
-        f"{'period':{len(period)}}  {head}{period}  b.test       {numbers}{period}  example.com  {numbers}"
+        f"{'period':{len(period)}}  {head}"
+        f"{period}  b.test       {numbers}  not proven\n"
+        f"{period}  example.com  {numbers}  out.test\n"
     )
 
 
 def test_what_others_report_can_be_of_one_domain_and_longer_ago(told: Installation) -> None:
     found = told.json("dmarc", "received", "example.com", "--since", "100d")
     assert [one["report_id"] for one in found["reports"]] == [REPORT.id, "2"]
-    assert found["reports"][0]["sender"] == "noreply@out.test"
+    assert [found["reports"][0][name] for name in ("sender", "author")] == ["noreply@out.test", "out.test"]
 
 
 def test_clients_that_others_saw_fail_are_shown(told: Installation) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.delivery.dmarc_reader import LARGEST, ReportsOpener
+from genkan.delivery.dmarc_reader import FARTHEST, LARGEST, LONGEST_PERIOD, ReaderSettings, ReportsOpener
 from genkan.delivery.outcome import Deferred, Delivered, Failed
 from genkan.directory import Directory
+from genkan.dmarc.aggregate import Period
 from genkan.dmarc.report import report_mail
 from genkan.message.envelope import Recipient
+from genkan.message.results import MethodResult, Property, results_field
 from genkan.smtp.address import Mailbox
 from genkan.storage.engine import StorageFull
 from tests.delivery.consignments import CONTENT, consignment, unreadable
-from tests.dmarc.reports import PERIOD, REPORT
+from tests.dmarc.reports import PERIOD, POLICY, REPORT
 from tests.support.office import office_in
 from tests.support.server import START, StoppedClock
 from tests.support.spools import ANN
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from genkan.delivery.consignment import Consignment
     from genkan.delivery.outcome import Outcome
     from genkan.directory.dmarc_received import ReceivedReport
+    from genkan.dmarc.aggregate import Report
 
 KEPT: Final = timedelta(days=400)
+SECOND: Final = timedelta(seconds=1)
+SETTINGS: Final = ReaderSettings("mx.in.test", KEPT)
 POSTMASTER: Final = Mailbox("postmaster", "out.test")
 MAIL: Final = report_mail(REPORT, "mx.out.test", POSTMASTER, Mailbox("dmarc", "in.test"), START)
 TAKEN: Final = Delivered(by="dmarc-reports:")
@@ -43,13 +48,15 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = StoppedClock()
+        with self.directory() as directory:
+            directory.domains.add("example.com")
 
     def directory(self) -> Directory:
         return Directory.open(self.folder)
 
     def carry(self, mail: Consignment, opening: Callable[[], Directory] | None = None) -> list[Outcome]:
         async def carry() -> list[Outcome]:
-            carrier = await ReportsOpener(opening or self.directory, KEPT, self.clock)()
+            carrier = await ReportsOpener(opening or self.directory, SETTINGS, self.clock)()
             outcomes = await carrier.carry(mail)
             assert carrier.usable
             await carrier.close()
@@ -75,10 +82,57 @@ def test_a_report_is_kept_with_who_has_sent_it(site: Site) -> None:
 
 def test_a_report_that_comes_twice_is_taken_and_kept_once(site: Site) -> None:
     assert site.carry(consignment(content=MAIL)) == [TAKEN]
-    assert site.carry(consignment(content=MAIL, reverse_path="")) == [
+    assert site.carry(consignment(content=MAIL, reverse_path="ann@OUT.test")) == [
         Delivered(by="dmarc-reports: (it has come before)")
     ]
     assert [one.sender for one in site.kept()] == ["eve@out.test"]
+    assert site.carry(consignment(content=MAIL, reverse_path="")) == [TAKEN]
+    assert [one.sender for one in site.kept()] == ["eve@out.test", ""]
+
+
+def test_it_is_kept_whether_dmarc_has_proven_who_has_sent_it(site: Site) -> None:
+    ours = results_field("mx.in.test", [MethodResult("dmarc", "pass", (Property("header", "from", "example.net"),))])
+    theirs = results_field("mx.out.test", [MethodResult("dmarc", "pass", (Property("header", "from", "out.test"),))])
+    for number, field in enumerate((b"", theirs, ours, b"Received: x\r\n" + ours)):
+        report = replace(REPORT, id=str(number))
+        site.carry(consignment(content=field + report_mail(report, "mx.out.test", POSTMASTER, ANN.mailbox, START)))
+    assert [one.author for one in site.kept()] == ["", "", "example.net", ""]
+
+
+def taken(site: Site, report: Report, recipient: str = "ann@in.test") -> Outcome:
+    """What becomes of a report."""
+    content = report_mail(report, "mx.out.test", POSTMASTER, ANN.mailbox, START)
+    return site.carry(consignment(recipient, content=content))[0]
+
+
+@pytest.mark.parametrize(
+    ("domain", "recipient"),
+    [("Example.com", "ann@in.test"), ("a.b.example.com", "ann@in.test"), ("a.b.test", "dmarc@B.test")],
+)
+def test_reports_about_domains_of_ours_are_kept(site: Site, domain: str, recipient: str) -> None:
+    assert taken(site, replace(REPORT, policy=replace(POLICY, domain=domain)), recipient) == TAKEN
+
+
+@pytest.mark.parametrize("domain", ["out.test", "com", "notexample.com", "example.com.test"])
+def test_reports_about_other_domains_are_refused(site: Site, domain: str) -> None:
+    expected = Failed(f"the DMARC report is about {domain}, which is no domain of ours", "5.7.1")
+    assert taken(site, replace(REPORT, policy=replace(POLICY, domain=domain))) == expected
+    assert site.kept() == ()
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (START, START + FARTHEST + SECOND),
+        (START - LONGEST_PERIOD - SECOND, START),
+        (START, datetime(9999, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_reports_about_a_time_that_cannot_be_are_refused(site: Site, begin: datetime, end: datetime) -> None:
+    within = Period(START + FARTHEST - LONGEST_PERIOD, START + FARTHEST)
+    assert taken(site, replace(REPORT, period=within)) == TAKEN
+    expected = Failed(f"the DMARC report is about the time from {begin.date()} to {end.date()}", "5.6.0")
+    assert taken(site, replace(REPORT, id="2", period=Period(begin, end))) == expected
 
 
 def test_reports_are_forgotten_when_their_time_is_over(site: Site) -> None:
@@ -115,6 +169,7 @@ def test_what_cannot_be_read_or_kept_now_is_tried_again(site: Site) -> None:
 
 def test_what_is_no_report_goes_to_the_mailbox_of_the_address(tmp_path: Path) -> None:
     with office_in(tmp_path, start=False) as office:
+        office.directory.domains.add("example.com")
         office.directory.routes.add("ann@in.test", "dmarc-reports:")
         office.accept(1, ANN, content=MAIL)
         office.accept(2, ANN)
@@ -132,6 +187,7 @@ def test_an_account_that_forwards_by_a_route_of_its_domain_forwards_and_has_it_r
     with office_in(tmp_path, start=False) as office:
         account = office.directory.account(ANN.mailbox)
         assert account is not None
+        office.directory.domains.add("example.com")
         office.directory.routes.add("in.test", "dmarc-reports:")
         office.directory.routes.add("bob@in.test", "maildir")
         office.directory.forwards.set(account, [Mailbox("bob", "in.test")], keep=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genkan.delivery.dmarc_reader import ReportsOpener
+from genkan.delivery.dmarc_reader import ReaderSettings, ReportsOpener
 from genkan.delivery.outcome import Deferred, Failed
 from genkan.delivery.route import (
     AccountRoute,
@@ -46,9 +46,8 @@ class Router:
 
     def __init__(self, directory: Directory, folder: Path, handoff: Path | None = None, smarthost: str = "") -> None:
         limits = WayLimits(10, 100, "opportunistic", timedelta(seconds=1), "multipart", folder)
-        ways = Ways(
-            directory, smtp_world(), limits, ReportsOpener(lambda: directory, timedelta(days=1), StoppedClock())
-        )
+        reader = ReportsOpener(lambda: directory, ReaderSettings("mx.in.test", timedelta(days=1)), StoppedClock())
+        ways = Ways(directory, smtp_world(), limits, reader)
         settings = RouterSettings("mail/{domain}/{local_part}", folder, handoff, smarthost)
         self._router = PlainRouter(directory, settings, ways)
 

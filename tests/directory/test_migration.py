@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -48,6 +49,30 @@ def test_lists_of_the_second_version_keep_their_members_and_who_may_write(tmp_pa
         directory.lists.remove(team.address)
         assert directory.lists.members(team) == ()
         assert directory.lists.add(Mailbox("team", "in.test")).id == 6
+
+
+DMARC_OF_THE_NINTH_VERSION = """
+    INSERT INTO dmarc_day VALUES (1, 20000, 'in.test', '["in.test","none","","","r","r","0",false,"treewalk"]', '', 1, 0, NULL);
+    INSERT INTO dmarc_row VALUES (1, '{"source":"192.0.2.1","disposition":"none","dkim":true,"spf":true,"from":"in.test"}', 3);
+    INSERT INTO dmarc_received VALUES (4, 1, '"a@b"@Out.test', 'Out', '', '7', 2, 3, 'in.test',
+        '["in.test","none","","","r","r","0",false,""]', '', 1, 5);
+    INSERT INTO dmarc_received_row VALUES (4, '{"source":"192.0.2.1","disposition":"none","dkim":true,"spf":true}', 3);
+"""
+
+
+def test_reports_of_the_ninth_version_are_kept_and_known_by_the_domain_of_their_sender(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / FILE_NAME)
+    connection.execute(f"{''.join(migrations('directory')[:9])}PRAGMA user_version = 9;{DMARC_OF_THE_NINTH_VERSION}")
+    connection.close()
+    with Directory.open(tmp_path) as directory:
+        [day] = directory.dmarc_tallies.summaries(None, EPOCH.date())
+        [report] = directory.dmarc_received.list(None, EPOCH)
+    assert (day.domain, day.messages) == ("in.test", 3)
+    assert (report.sender, report.author, report.messages, report.beyond) == ('"a@b"@Out.test', "", 3, 5)
+    with closing(open_database(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("SELECT source, octets FROM dmarc_received").fetchall() == [("out.test", 66)]
+        assert connection.execute("SELECT octets FROM dmarc_day").get == 83
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def test_a_directory_of_the_first_version_keeps_all_it_knew(tmp_path: Path) -> None:

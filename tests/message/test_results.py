@@ -18,6 +18,7 @@ from genkan.message.results import (
     MethodResult,
     Property,
     dmarc_pass,
+    proven_author,
     results_field,
     without_results,
 )
@@ -282,3 +283,34 @@ def test_no_header_section_takes_long(piece: bytes) -> None:
     before = time.process_time()
     without_results(header, OWN)
     assert time.process_time() - before < 0.25
+
+
+PASSED = b"Authentication-Results: mx.in.test;\r\n dmarc=pass policy.dmarc=none\r\n header.from=example.com;\r\n spf=fail\r\n"
+
+
+def test_the_author_that_dmarc_has_proven_is_read_from_what_we_write() -> None:
+    domain = ".".join(["x" * 60] * 4)
+    properties = (Property("policy", "dmarc", "reject"), Property("header", "from", domain))
+    field = results_field(OWN, [MethodResult("dmarc", "pass", properties), MethodResult("spf", "none")])
+    assert proven_author(field + b"Received: x\r\n", OWN) == domain
+    assert proven_author(PASSED, OWN.upper()) == "example.com"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"Received: x\r\n" + PASSED,
+        b" " + PASSED,
+        PASSED.replace(b"mx.in.test", b"mx.out.test"),
+        PASSED.replace(b"dmarc=pass", b"dmarc=fail"),
+        PASSED.replace(b"dmarc=pass", b"dmarc=pass;"),
+        PASSED.replace(b"dmarc=pass", b"spf=pass (; dmarc=pass)"),
+        PASSED.replace(b"dmarc=pass", b'spf=pass smtp.mailfrom="; dmarc=pass "'),
+        PASSED.replace(b"header.from=", b'header.from="'),
+        b"Authentication-Results: mx.in.test; none\r\n",
+        b"Authentication-Results: mx.in.test\r\n",
+    ],
+)
+def test_what_our_field_does_not_prove_is_not_proven(content: bytes) -> None:
+    assert proven_author(content, OWN) == ""

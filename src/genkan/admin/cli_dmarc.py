@@ -61,7 +61,8 @@ def dmarc_report(invocation: Invocation, domain: str, day: datetime) -> Output:
 def dmarc_received(invocation: Invocation, domain: str | None, since: timedelta, sources: bool) -> Output:  # noqa: FBT001
     """Show what others have reported about mail in the name of our domains, or of DOMAIN.
 
-    Anybody can send a report and claim anything in it. They come to an address with a route to dmarc-reports:.
+    Anybody can send a report and claim anything in it. They come to an address with a route to dmarc-reports:. The author is the
+    domain that a report came from, where DMARC has proven that.
     """
     told = invocation.opened(DmarcOperations).told(domain, invocation.now() - since)
     hint = "nothing failed" if told.reports else "no report; have them sent to an address with the route dmarc-reports:"
@@ -87,7 +88,18 @@ def _day_row(day: DaySummary) -> tuple[str, ...]:
 
 
 def _report_lines(told: Told) -> Iterator[str]:
-    head = ("period", "domain", "policy", "messages", "passed", "failed", "quarantined", "rejected", "reporter")
+    head = (
+        "period",
+        "domain",
+        "policy",
+        "messages",
+        "passed",
+        "failed",
+        "quarantined",
+        "rejected",
+        "reporter",
+        "author",
+    )
     yield from table(head, map(_received_row, told.reports))
     beyond = sum(report.beyond for report in told.reports)
     if beyond:
@@ -97,8 +109,8 @@ def _report_lines(told: Told) -> Iterator[str]:
 def _received_row(report: ReceivedReport) -> tuple[str, ...]:
     numbers = _numbers(report.messages, report.passed)
     treated = str(report.quarantined), str(report.rejected)
-    reporter = f"{report.organization} <{report.sender}>"
-    return (_period(report.begin.date(), report.end.date()), report.domain, report.policy, *numbers, *treated, reporter)
+    who = f"{report.organization} <{report.sender}>", report.author or "not proven"
+    return (_period(report.begin.date(), report.end.date()), report.domain, report.policy, *numbers, *treated, *who)
 
 
 def _failing_lines(told: Told) -> Iterator[str]:

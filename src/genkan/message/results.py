@@ -112,6 +112,21 @@ def dmarc_pass(body: str) -> str | None:
     return None
 
 
+def proven_author(content: bytes, authserv_id: str) -> str:
+    """The author's domain that the content's first field proves by DMARC (RFC 8601, 2.7.3); "" if it does not, or is not ours.
+
+    Only for content that went through `without_results` when it was accepted.
+    """
+    field = _FIELD.match(content[: 2 * MOST_FIELD])
+    if field is None:
+        return ""
+    body = field[1].decode("ascii", "replace")
+    author = _author(body)
+    if author is None or author.lower() != authserv_id.lower():
+        return ""
+    return dmarc_pass(body) or ""
+
+
 def _unquoted(body: str) -> str:
     """The body with a blank for each quoted string and comment; one that has no end is all that follows."""
     parts, place = [], 0

@@ -540,19 +540,27 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?3
 DELETE FROM dmarc_day WHERE id IN (SELECT id FROM dmarc_day WHERE day < ?1 LIMIT 1) RETURNING id
 
 -- name: dmarc_received_add
-INSERT INTO dmarc_received
-    (received, sender, organization, email, report_id, begun, ended, domain, policy, error, rows, others)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-ON CONFLICT (organization, report_id, domain) DO NOTHING RETURNING id
+INSERT INTO dmarc_received (source, organization, report_id, domain, author, sender, received,
+                            email, begun, ended, policy, error, rows, others, octets)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+ON CONFLICT (source, organization, report_id, domain) DO NOTHING RETURNING id
+
+-- name: dmarc_received_drop_unproven
+-- The report that an unproven mail said to be that of source ?1.
+DELETE FROM dmarc_received WHERE source = ?1 AND organization = ?2 AND report_id = ?3 AND domain = ?4 AND author = ''
 
 -- name: dmarc_received_row_add
 INSERT INTO dmarc_received_row (report, row, messages) VALUES (?1, ?2, ?3)
 
 -- name: dmarc_received_totals
-SELECT count(*), coalesce(sum(rows), 0) FROM dmarc_received
+SELECT count(*), coalesce(sum(octets), 0) FROM dmarc_received
 
--- name: dmarc_received_drop_oldest
-DELETE FROM dmarc_received WHERE id = (SELECT min(id) FROM dmarc_received)
+-- name: dmarc_received_drop_one
+-- The oldest of the source that has most, by their number if ?1, else by octets; a proven one only if all are.
+DELETE FROM dmarc_received WHERE id = (
+    SELECT min(id) FROM dmarc_received GROUP BY author, source
+    ORDER BY author <> '', CASE WHEN ?1 THEN count(*) ELSE sum(octets) END DESC LIMIT 1)
+RETURNING id
 
 -- name: dmarc_received_drop
 -- One report that was received before ?1.
@@ -560,7 +568,7 @@ DELETE FROM dmarc_received WHERE id IN (SELECT id FROM dmarc_received WHERE rece
 
 -- name: dmarc_received
 -- What was reported about mail since ?2, about domain ?1 or all.
-SELECT d.received, d.sender, d.organization, d.email, d.report_id, d.begun, d.ended, d.domain, d.policy, d.error,
+SELECT d.received, d.sender, d.author, d.organization, d.email, d.report_id, d.begun, d.ended, d.domain, d.policy, d.error,
        coalesce(sum(r.messages), 0),
        coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'dkim' OR r.row ->> 'spf'), 0),
        coalesce(sum(r.messages) FILTER (WHERE r.row ->> 'disposition' = 'quarantine'), 0),
