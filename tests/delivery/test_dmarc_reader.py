@@ -14,7 +14,7 @@ from genkan.delivery.dmarc_reader import FARTHEST, LARGEST, LONGEST_PERIOD, Read
 from genkan.delivery.outcome import Deferred, Delivered, Failed
 from genkan.directory import Directory
 from genkan.dmarc.aggregate import Period
-from genkan.dmarc.report import report_mail
+from genkan.dmarc.report import ReportMail
 from genkan.message.envelope import Recipient
 from genkan.message.results import MethodResult, Property, results_field
 from genkan.smtp.address import Mailbox
@@ -38,7 +38,7 @@ KEPT: Final = timedelta(days=400)
 SECOND: Final = timedelta(seconds=1)
 SETTINGS: Final = ReaderSettings("mx.in.test", KEPT)
 POSTMASTER: Final = Mailbox("postmaster", "out.test")
-MAIL: Final = report_mail(REPORT, "mx.out.test", POSTMASTER, Mailbox("dmarc", "in.test"), START)
+MAIL: Final = ReportMail(REPORT, "mx.out.test", POSTMASTER).to(Mailbox("dmarc", "in.test"), START)
 TAKEN: Final = Delivered(by="dmarc-reports:")
 
 
@@ -95,13 +95,13 @@ def test_it_is_kept_whether_dmarc_has_proven_who_has_sent_it(site: Site) -> None
     theirs = results_field("mx.out.test", [MethodResult("dmarc", "pass", (Property("header", "from", "out.test"),))])
     for number, field in enumerate((b"", theirs, ours, b"Received: x\r\n" + ours)):
         report = replace(REPORT, id=str(number))
-        site.carry(consignment(content=field + report_mail(report, "mx.out.test", POSTMASTER, ANN.mailbox, START)))
+        site.carry(consignment(content=field + ReportMail(report, "mx.out.test", POSTMASTER).to(ANN.mailbox, START)))
     assert [one.author for one in site.kept()] == ["", "", "example.net", ""]
 
 
 def taken(site: Site, report: Report, recipient: str = "ann@in.test") -> Outcome:
     """What becomes of a report."""
-    content = report_mail(report, "mx.out.test", POSTMASTER, ANN.mailbox, START)
+    content = ReportMail(report, "mx.out.test", POSTMASTER).to(ANN.mailbox, START)
     return site.carry(consignment(recipient, content=content))[0]
 
 
@@ -139,7 +139,7 @@ def test_reports_are_forgotten_when_their_time_is_over(site: Site) -> None:
     site.carry(consignment(content=MAIL))
     site.clock.advance(KEPT + timedelta(seconds=1))
     newer = replace(REPORT, id="2")
-    site.carry(consignment(content=report_mail(newer, "mx.out.test", POSTMASTER, ANN.mailbox, START)))
+    site.carry(consignment(content=ReportMail(newer, "mx.out.test", POSTMASTER).to(ANN.mailbox, START)))
     assert [one.report_id for one in site.kept()] == ["2"]
 
 

@@ -8,7 +8,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from genkan.directory.dmarc_tallies import (
+    LONGEST_ROW,
     ROWS_AT_ONCE,
     DaySummary,
     DmarcTallies,
@@ -19,6 +22,7 @@ from genkan.directory.dmarc_tallies import (
 from genkan.directory.store import Store
 from genkan.dmarc.aggregate import PublishedPolicy
 from genkan.dmarc.daily import Counted
+from genkan.dmarc.notation import row_text
 from genkan.storage.sqlite import migrate, open_database
 from tests.dmarc.reports import FAILED, PASSED, POLICY
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 DAY: Final = date(2026, 11, 25)
 NEXT: Final = DAY + timedelta(days=1)
+SIZE: Final = len(row_text(PASSED))
 
 
 def tally(domain: str = "example.com", day: date = DAY, **rows: int) -> Tally:
@@ -138,6 +143,29 @@ def test_rows_beyond_the_bound_of_a_day_are_counted_and_no_more(tmp_path: Path) 
         tallies.add([tally(passed=1), tally("b.test", passed=2), tally(day=NEXT, passed=3)])
         numbers = [(one.day, one.domain, one.messages, one.beyond) for one in tallies.summaries(None, DAY)]
         assert numbers == [(NEXT, "example.com", 3, 0), (DAY, "b.test", 0, 2), (DAY, "example.com", 1, 0)]
+
+
+def test_a_row_of_many_octets_is_counted_and_no_more(directory: Directory) -> None:
+    fitting, long = (
+        replace(FAILED, envelope_from="x" * (LONGEST_ROW - len(row_text(FAILED)) + more)) for more in (0, 1)
+    )
+    directory.dmarc_tallies.add([Tally(DAY, POLICY, {fitting: 2, long: 3})])
+    assert directory.dmarc_tallies.find(DAY, "example.com") == Counted(POLICY, ((fitting, 2),), 3, "")
+
+
+@pytest.mark.parametrize("bounds", [TallyBounds(octets=SIZE), TallyBounds(all_octets=SIZE)], ids=["domain", "day"])
+def test_rows_beyond_the_octets_of_a_domain_or_a_day_are_counted_and_no_more(
+    tmp_path: Path, bounds: TallyBounds
+) -> None:
+    for passed, failed in ((1, 2), (3, 4)):
+        with bounded(tmp_path, bounds) as tallies:
+            tallies.add([tally(passed=passed)])
+            tallies.add([tally(failed=failed, passed=passed)])
+    with bounded(tmp_path, bounds) as tallies:
+        assert tallies.find(DAY, "example.com") == Counted(POLICY, ((PASSED, 8),), 6, "")
+        tallies.add([tally("b.test", failed=1)])
+        beyond = sum(one.beyond for one in tallies.summaries("b.test", DAY))
+        assert beyond == (bounds.all_octets == SIZE)
 
 
 def test_domains_beyond_the_bound_are_one_without_a_name_that_gets_no_report(tmp_path: Path) -> None:

@@ -11,9 +11,28 @@ from xml.etree import ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genkan.dmarc.aggregate import Override, Period, PublishedPolicy, Report, Reporter, Row, Signature, SpfCheck
+from genkan.dmarc.aggregate import (
+    MOST_SIGNATURES,
+    Override,
+    Period,
+    PublishedPolicy,
+    Report,
+    Reporter,
+    Row,
+    Signature,
+    SpfCheck,
+)
 from genkan.dmarc.reading import parse_report, read_report
-from genkan.dmarc.report import MOST_ROWS, NAMESPACE, file_name, report_file, report_id, report_mail, report_xml
+from genkan.dmarc.report import (
+    MOST_ROWS,
+    MOST_XML,
+    NAMESPACE,
+    ReportMail,
+    file_name,
+    report_file,
+    report_id,
+    report_xml,
+)
 from genkan.message.attachments import parts_of
 from genkan.message.header import HeaderFields
 from genkan.message.visible import visible
@@ -88,6 +107,22 @@ def test_of_too_many_rows_the_rarest_are_left_out_and_it_says_so() -> None:
     assert read.error == "sp is wrong; records left out, the rarest: 1"
 
 
+def test_of_too_many_octets_the_rarest_rows_are_left_out_and_it_says_so() -> None:
+    long = replace(FAILED, signatures=(Signature("d" * 600, "s" * 600, "fail"),) * MOST_SIGNATURES)
+    rows = tuple((replace(long, source=f"2001:db8::{number:x}"), number) for number in range(1, 3001))
+    xml = report_xml(replace(REPORT, rows=rows))
+    read = parse_report(xml)
+    assert MOST_XML - 10_000 < len(xml) <= MOST_XML + 1000
+    assert [count for _, count in read.rows] == [*range(3000, 3000 - len(read.rows), -1)]
+    assert read.error == f"sp is wrong; records left out, the rarest: {3000 - len(read.rows)}"
+
+
+def test_the_mails_to_several_differ_by_whom_they_are_to() -> None:
+    mail = ReportMail(REPORT, "in.test", SENDER)
+    first, second = (mail.to(Mailbox("reports", domain), DATE) for domain in ("example.com", "example.net"))
+    assert first.replace(b"To: reports@example.com", b"To: reports@example.net") == second
+
+
 def test_names_are_those_that_whoever_collects_reports_expects() -> None:
     assert report_id(PERIOD, "example.com", "in.test") == REPORT.id
     period = Period(datetime.fromtimestamp(1013662812, UTC), datetime.fromtimestamp(1013749130, UTC))
@@ -98,7 +133,7 @@ def test_names_are_those_that_whoever_collects_reports_expects() -> None:
 
 
 def test_the_mail_has_the_report_as_a_file() -> None:
-    mail = report_mail(REPORT, "in.test", SENDER, RECIPIENT, DATE)
+    mail = ReportMail(REPORT, "in.test", SENDER).to(RECIPIENT, DATE)
     header = HeaderFields(mail.partition(b"\r\n\r\n")[0])
     assert header.first("from") == b"In Test <postmaster@in.test>"
     assert header.first("to") == b"reports@example.com"
@@ -117,7 +152,7 @@ def test_the_mail_has_the_report_as_a_file() -> None:
 def test_a_subject_of_long_domains_is_whole() -> None:
     domain = f"{'a' * 60}.{'b' * 60}.{'c' * 60}.example.com"
     long = replace(REPORT, id=f"1780272000.{domain}@in.test", policy=replace(REPORT.policy, domain=domain))
-    mail = report_mail(long, "in.test", SENDER, RECIPIENT, DATE)
+    mail = ReportMail(long, "in.test", SENDER).to(RECIPIENT, DATE)
     assert HeaderFields(mail).first("subject") == (
         f"Report Domain: {domain} Submitter: in.test Report-ID: <1780272000.{domain}@in.test>".encode()
     )

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from genkan.dkim.checking import Outcome
+from genkan.dkim.verification import Authentication, DkimResult
 from genkan.dmarc.aggregate import Override, Row, Signature, SpfCheck
 from genkan.policy.dmarc_row import row_to_count
+from genkan.policy.facts import SpfFinding
 from genkan.policy.origin import Treatment
+from genkan.smtp.address import Mailbox
 from tests.policy.judgements import RECORD, judged, transaction
 
 if TYPE_CHECKING:
@@ -36,6 +40,23 @@ def test_a_message_that_passed_is_counted_with_its_signature() -> None:
         True,
         (Signature("example.com", "s", "pass"),),
     )
+
+
+def test_only_signatures_whose_key_was_found_are_counted() -> None:
+    """Of others nobody has vouched for the names: whatever stands there would make a row of its own."""
+    outcomes: tuple[Outcome, ...] = get_args(Outcome)
+    dkim = tuple(DkimResult(outcome, domain="out.test", selector=outcome) for outcome in outcomes)
+    row = row_to_count(transaction(), judged()._replace(signatures=Authentication(dkim)))
+    assert row is not None
+    assert {one.result for one in row.signatures} == {"pass", "fail", "policy"}
+
+
+def test_names_are_no_longer_than_the_dns_has_them() -> None:
+    facts = transaction(path=Mailbox("x", "d" * 300))
+    facts.spf = SpfFinding("pass", "smtp.mailfrom", "d" * 300)
+    row = row_to_count(facts, judged())
+    assert row is not None
+    assert (row.envelope_from, row.spf) == ("d" * 253, SpfCheck("d" * 253, "pass"))
 
 
 def test_a_forwarder_that_was_believed_is_the_reason() -> None:

@@ -15,7 +15,7 @@ from genkan.directory.errors import InvalidValue
 from genkan.directory.resolution import External, Unknown
 from genkan.dkim.message_signer import signed, signers_of
 from genkan.dmarc.daily import daily_report, identity_of
-from genkan.dmarc.report import report_mail
+from genkan.dmarc.report import ReportMail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,11 +124,6 @@ class ReportDesk:
         report = daily_report(identity, day, counted)
         keys = directory.dkim_keys.closest(identity.sender.domain) if self._settings.signs else ()
         signers = signers_of(keys, self._unusable_key)
-        mails = [
-            (
-                to,
-                signed(report_mail(report, identity.receiver, identity.sender, to, now), signers, int(now.timestamp())),
-            )
-            for to in recipients
-        ]
+        mail = ReportMail(report, identity.receiver, identity.sender)
+        mails = [(to, signed(mail.to(to, now), signers, int(now.timestamp()))) for to in recipients]
         return ReportMails(report.id, identity.receiver, identity.sender, tuple(mails))

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from genkan.dmarc.aggregate import PublishedPolicy, Row
 
 BEYOND: Final = ""  # the domain that stands for those beyond MOST_DOMAINS
-ROWS_AT_ONCE: Final = 200  # of one transaction, some 6 ms, for which everybody else who writes to the directory waits
+ROWS_AT_ONCE: Final = 100  # of one transaction, some 3 ms, for which everybody else who writes to the directory waits
+MOST_ERROR: Final = 600  # characters about a domain's record
+LONGEST_ROW: Final = 960  # octets; a usual one has 250. SQLite takes a page of its own for what is longer than 990
 
 _FIRST: Final = date(1970, 1, 1)
 
 
 class TallyBounds(NamedTuple):
-    """The most rows of a domain and a day, the most of all domains and a day, and the most domains of a day."""
+    """The most rows of a day and their octets, for one domain and for all of them, and the most domains of a day."""
 
     rows: int = 10_000
+    octets: int = 4 * 1024 * 1024
     all_rows: int = 100_000
+    all_octets: int = 32 * 1024 * 1024
     domains: int = 10_000
 
 
@@ -84,12 +88,19 @@ class _Piece(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Day:
-    """What a transaction knows of a day and domain; `all_rows` are those of the day."""
+class _Sum:
+    """Rows that there are, and their octets."""
+
+    rows: int
+    octets: int
+
+
+class _Day(NamedTuple):
+    """What a transaction knows of a day and domain; `all` is of all domains of the day."""
 
     id: int
-    rows: int
-    all_rows: list[int]
+    own: _Sum
+    all: _Sum
 
 
 class DmarcTallies:
@@ -149,37 +160,48 @@ class DmarcTallies:
 
     def _add(self, pieces: Sequence[_Piece]) -> None:
         days: dict[tuple[date, str], _Day] = {}
-        all_rows: dict[date, list[int]] = {}
+        sums: dict[date, _Sum] = {}
         for tally, row, messages in pieces:
             key = tally.day, tally.policy.domain
             if key not in days:
-                days[key] = self._open_day(tally, all_rows)
+                days[key] = self._open_day(tally, sums)
             if not row or not self._count(days[key], row, messages):
                 self._store.rows(self._queries.dmarc_day_add_others, days[key].id, messages)
 
-    def _open_day(self, tally: Tally, all_rows: dict[date, list[int]]) -> _Day:
+    def _open_day(self, tally: Tally, sums: dict[date, _Sum]) -> _Day:
         """The day of the tally's domain; that of no domain, with no room for rows, when there are too many of them."""
         day, domain, bounds = _number(tally.day), tally.policy.domain, self._bounds
-        ((domains, rows),) = self._store.rows(self._queries.dmarc_day_totals, day)
-        counter = all_rows.setdefault(tally.day, [rows])
+        ((domains, *numbers),) = self._store.rows(self._queries.dmarc_day_totals, day)
+        total = sums.setdefault(tally.day, _Sum(*numbers))
         is_new = not self._store.rows(self._queries.dmarc_day, day, domain)
         if is_new and domains >= bounds.domains:
-            domain, counter = BEYOND, [bounds.all_rows]
-        values = (day, domain, policy_text(tally.policy), tally.error)
-        ((number, rows),) = self._store.rows(self._queries.dmarc_day_set, *values)
-        return _Day(number, rows, counter)
+            domain, total = BEYOND, _Sum(bounds.all_rows, bounds.all_octets)
+        values = (day, domain, policy_text(tally.policy), tally.error[:MOST_ERROR])
+        ((number, *numbers),) = self._store.rows(self._queries.dmarc_day_set, *values)
+        return _Day(number, _Sum(*numbers), total)
 
     def _count(self, day: _Day, row: str, messages: int) -> bool:
         """Whether the row was there, or there was room for it."""
         if self._store.rows(self._queries.dmarc_row_add, day.id, row, messages):
             return True
-        if day.rows >= self._bounds.rows or day.all_rows[0] >= self._bounds.all_rows:
+        if not self._has_room(day, len(row)):
             return False
         self._store.rows(self._queries.dmarc_row_insert, day.id, row, messages)
-        self._store.rows(self._queries.dmarc_day_count_row, day.id)
-        day.rows += 1
-        day.all_rows[0] += 1
+        self._store.rows(self._queries.dmarc_day_count_row, day.id, len(row))
+        for total in (day.own, day.all):
+            total.rows += 1
+            total.octets += len(row)
         return True
+
+    def _has_room(self, day: _Day, octets: int) -> bool:
+        bounds, own, total = self._bounds, day.own, day.all
+        return (
+            octets <= LONGEST_ROW
+            and own.rows < bounds.rows
+            and own.octets + octets <= bounds.octets
+            and total.rows < bounds.all_rows
+            and total.octets + octets <= bounds.all_octets
+        )
 
 
 def _pieces(tally: Tally) -> Iterator[_Piece]:

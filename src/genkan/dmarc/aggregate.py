@@ -20,7 +20,7 @@ Disposition = Literal["none", "pass", "quarantine", "reject"]
 OverrideType = Literal["local_policy", "mailing_list", "other", "policy_test_mode", "trusted_forwarder"]
 DiscoveryMethod = Literal["psl", "treewalk"]
 
-MOST_SIGNATURES: Final = 100  # in a row; RFC 9990, 3.1.3
+MOST_SIGNATURES: Final = 4  # in a row; RFC 9990, 3.1.3, has 100 at most, and anybody can write more
 
 
 class Signature(NamedTuple):

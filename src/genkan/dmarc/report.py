@@ -16,7 +16,7 @@ from genkan.message.plain_mail import Head, head_fields, text_entity
 from genkan.message.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from genkan.dmarc.aggregate import Period, PublishedPolicy, Report, Row
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "urn:ietf:params:xml:ns:dmarc-2.0"
 MOST_ROWS: Final = 10_000  # of a report, about 7 MB of XML; of more the rarest are left out, and the report says so
+MOST_XML: Final = 8 * 1024 * 1024  # octets of all rows; likewise
 MOST_TEXT: Final = 600  # characters of a text; a Report-ID may hold two domains
 
 _GZIP: Final = 31  # zlib's word for a gzip file, which then has no date in it
@@ -44,12 +45,25 @@ def report_xml(report: Report) -> bytes:
     """The report as XML in UTF-8. Rows stand by how often they were counted, and then in a fixed order."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<feedback xmlns="{NAMESPACE}">', "<version>1.0</version>"]
     rows = sorted(report.rows, key=lambda counted: (-counted[1], repr(counted[0])))
-    lines.extend(_metadata(report, len(rows) - MOST_ROWS))
+    records = _records(rows[:MOST_ROWS])
+    lines.extend(_metadata(report, len(rows) - len(records)))
     lines.extend(_policy(report.policy))
-    for row, count in rows[:MOST_ROWS]:
-        lines.extend(_record(row, count))
+    lines.extend(records)
     lines.append("</feedback>\n")
     return "\n".join(lines).encode()
+
+
+def _records(rows: Sequence[tuple[Row, int]]) -> list[str]:
+    """The records of the first rows, as many as there is room for."""
+    records: list[str] = []
+    room = MOST_XML
+    for row, count in rows:
+        record = "\n".join(_record(row, count))
+        room -= len(record.encode()) + 1
+        if room < 0:
+            break
+        records.append(record)
+    return records
 
 
 def report_file(report: Report) -> bytes:
@@ -58,22 +72,37 @@ def report_file(report: Report) -> bytes:
     return compressor.compress(report_xml(report)) + compressor.flush()
 
 
-def report_mail(report: Report, receiver: str, sender: Mailbox, recipient: Mailbox, date: datetime) -> bytes:
-    """The mail that brings a report to one address; it has to pass DMARC for the domain of `sender` (RFC 9990, 3.5.2)."""
+class ReportMail:
+    """The mail that brings a report, but for whom it is to. The file in it is made once, however many get it."""
+
+    def __init__(self, report: Report, receiver: str, sender: Mailbox) -> None:
+        """It has to pass DMARC for the domain of `sender` (RFC 9990, 3.5.2)."""
+        self._report = report
+        self._receiver = receiver
+        self._sender = sender
+        self._body = _mail_body(report, receiver)
+
+    def to(self, recipient: Mailbox, date: datetime) -> bytes:
+        """The whole mail for one address."""
+        head = Head(
+            name=self._report.reporter.organization,
+            sender=self._sender,
+            recipient=recipient,
+            subject=_subject(self._report, self._receiver),
+            identifier=self._report.id,
+            date=date,
+            submitted="auto-generated",
+        )
+        return head_fields(head) + self._body
+
+
+def _mail_body(report: Report, receiver: str) -> bytes:
+    """All from the field that says which parts it has."""
     boundary = b"=_" + hashlib.sha256(report.id.encode()).hexdigest()[:32].encode()  # in no base64 and quoted-printable
-    head = Head(
-        name=report.reporter.organization,
-        sender=sender,
-        recipient=recipient,
-        subject=_subject(report, receiver),
-        identifier=report.id,
-        date=date,
-        submitted="auto-generated",
-    )
     text = f"A report by {receiver} about mail in the name of {report.policy.domain} (RFC 9990) is attached.\n"
     return b"\r\n".join(
         (
-            head_fields(head) + b'Content-Type: multipart/mixed; boundary="' + boundary + b'"',
+            b'Content-Type: multipart/mixed; boundary="' + boundary + b'"',
             b"",
             b"--" + boundary,
             text_entity(text).removesuffix(b"\r\n"),

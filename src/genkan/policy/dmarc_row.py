@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from genkan.policy.facts import SpfFinding, TransactionFacts
     from genkan.policy.origin import Judged
 
-_LONGEST: Final = 255  # characters of a name that a stranger gave
+_LONGEST: Final = 253  # characters of a name of the DNS
+_FOUND: Final = ("pass", "fail", "policy")  # outcomes of a signature whose key was found
 
 
 def row_to_count(transaction: TransactionFacts, judged: Judged) -> Row | None:
@@ -27,8 +28,12 @@ def row_to_count(transaction: TransactionFacts, judged: Judged) -> Row | None:
     path = transaction.reverse_path
     seen = Seen(
         source=transaction.connection.client_address,
-        envelope_from="" if path is None else fold_domain(path.domain),
-        signatures=[Signature(one.domain, one.selector, one.outcome) for one in judged.signatures.dkim if one.domain],
+        envelope_from="" if path is None else fold_domain(path.domain)[:_LONGEST],
+        signatures=[
+            Signature(one.domain, one.selector, one.outcome)
+            for one in judged.signatures.dkim
+            if one.domain and one.outcome in _FOUND  # the names of others are whatever a stranger has written
+        ],
         spf=_checked(transaction.spf),
     )
     sealer = treatment.sealer

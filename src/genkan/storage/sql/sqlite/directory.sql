@@ -483,14 +483,14 @@ DELETE FROM grey WHERE network = ?1 RETURNING network
 DELETE FROM grey RETURNING network
 
 -- name: dmarc_day
-SELECT id, rows FROM dmarc_day WHERE day = ?1 AND domain = ?2
+SELECT id FROM dmarc_day WHERE day = ?1 AND domain = ?2
 
 -- name: dmarc_day_totals
-SELECT count(*), coalesce(sum(rows), 0) FROM dmarc_day WHERE day = ?1
+SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(octets), 0) FROM dmarc_day WHERE day = ?1
 
 -- name: dmarc_day_set
 INSERT INTO dmarc_day (day, domain, policy, error) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT DO UPDATE SET policy = excluded.policy, error = excluded.error RETURNING id, rows
+ON CONFLICT DO UPDATE SET policy = excluded.policy, error = excluded.error RETURNING id, rows, octets
 
 -- name: dmarc_day_add_others
 UPDATE dmarc_day SET others = others + ?2 WHERE id = ?1
@@ -502,7 +502,7 @@ UPDATE dmarc_row SET messages = messages + ?3 WHERE day = ?1 AND row = ?2 RETURN
 INSERT INTO dmarc_row (day, row, messages) VALUES (?1, ?2, ?3)
 
 -- name: dmarc_day_count_row
-UPDATE dmarc_day SET rows = rows + 1 WHERE id = ?1
+UPDATE dmarc_day SET rows = rows + 1, octets = octets + ?2 WHERE id = ?1
 
 -- name: dmarc_day_found
 SELECT id, policy, error, others FROM dmarc_day WHERE day = ?1 AND domain = ?2
