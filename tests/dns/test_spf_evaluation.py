@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, get_args
 
 import pytest
@@ -13,8 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genkan.dns.answer import MailExchange
-from genkan.dns.spf_evaluation import LONGEST_EXPLANATION, Judgement, SpfOutcome, explain, judge
+from genkan.dns.spf_evaluation import (
+    LONGEST_EXPLANATION,
+    MOST_ADDRESSES,
+    MOST_OCTETS,
+    Judgement,
+    SpfOutcome,
+    explain,
+    judge,
+)
 from genkan.dns.spf_macros import Asked
+from genkan.dns.spf_record import MOST_MACROS
 from tests.dns.zones import BROKEN, Zone, answered
 
 if TYPE_CHECKING:
@@ -149,11 +159,57 @@ def test_every_record_comes_to_an_end_with_an_outcome_and_few_questions(terms: l
     assert len(asked) <= 1 + 10 * 11
 
 
-def test_no_zone_keeps_everybody_waiting() -> None:
-    """Ten records, each as long as may be, and each a redirect to the next."""
-    filler = "ip4:192.0.2.99 " * 120 + "x=%{L} " * 300
-    zone: Zone = {(f"{n}.test", "TXT"): (f"v=spf1 {filler}redirect={n + 1}.test",) for n in range(12)}
+def test_addresses_are_compared_up_to_a_bound() -> None:
+    hosts = tuple(MailExchange(10, f"mx{number}.out.test") for number in range(10))
+    addresses = tuple(f"198.51.100.{number}" for number in range(MOST_ADDRESSES // 20))
+    zone: Zone = {("out.test", "MX"): hosts, **{(host.name, "A"): addresses for host in hosts}}
+    assert judged("v=spf1 mx mx/24 -all", zone=zone)[0].outcome == "fail"
+    judgement, asked = judged("v=spf1 mx mx/24 mx -all", zone=zone)
+    assert (judgement.outcome, judgement.reason) == ("permerror", "mx: more than 1000 addresses to compare")
+    assert len(asked) == 1 + 2 * 11 + 2
+
+
+def test_records_of_one_evaluation_have_a_longest_together() -> None:
+    filler = "x=y " * 1000
+    zone: Zone = {(f"{n}.test", "TXT"): (f"v=spf1 {filler}redirect={n + 1}.test",) for n in range(6)}
+    judgement, asked = judged("v=spf1 redirect=0.test", zone=zone)
+    assert judgement == Judgement("permerror", f"4.test: records of more than {MOST_OCTETS} octets")
+    assert len(asked) == 6
+
+
+NAMES: Final = tuple(f"p{number}.test" for number in range(10))
+NAMED: Final[Zone] = {
+    ("10.2.0.192.in-addr.arpa", "PTR"): NAMES,
+    **{(name, "A"): tuple(f"10.{number // 250}.{number % 250}.1" for number in range(500)) for name in NAMES},
+}
+
+
+@pytest.mark.parametrize(
+    ("macro", "most_asked"),
+    [("%{p1}", 11 + 11), ("%{L}", 11), ("%{S1r.-+,/_=}", 11), ("%{H9.-+,/_=}", 11)],
+    ids=["name", "local-part", "sender", "hello"],
+)
+def test_no_macro_keeps_everybody_waiting(macro: str, most_asked: int) -> None:
+    """Ten records, each with as many macros as it may have, and each a redirect to the next."""
+    client = Asked(ip_address(V4), "!" * 64, "out.test", "-".join("h" * 120), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    zone = dict(NAMED)
+    names = ["out.test", *("a." * 123 + f"{number}.test" for number in range(10)), "nowhere.test"]
+    for name, target in pairwise(names):  # the target is as long as may be, so what is before it is cut off
+        zone[name, "TXT"] = (f"v=spf1 redirect={macro * MOST_MACROS}.a.{target}",)
+    begun = time.process_time()
+    judgement, asked = answered(judge(client, "out.test"), zone)
+    assert time.process_time() - begun < 0.1
+    assert (judgement.outcome, len(asked)) == ("permerror", most_asked)
+
+
+@pytest.mark.parametrize("length", [700, 1400, 4000])
+def test_no_zone_keeps_everybody_waiting(length: int) -> None:
+    """Ten records, each a redirect to the next, and together as long as may be."""
+    zone: Zone = {}
+    for number in range(12):
+        filler = f"ip4:192.0.2.{number} " * (length // 14)
+        zone[f"{number}.test", "TXT"] = (*("x",) * 400, f"v=spf1 {filler}redirect={number + 1}.test")
     begun = time.process_time()
     judgement, _ = judged("v=spf1 redirect=0.test", zone=zone)
-    assert time.process_time() - begun < 0.2
+    assert time.process_time() - begun < 0.15
     assert judgement.outcome == "permerror"

@@ -59,7 +59,7 @@ class Answer:
     @property
     def texts(self) -> tuple[str, ...]:
         """The records of any type but MX and TLSA."""
-        return tuple(record for record in self.records if isinstance(record, str))
+        return tuple([record for record in self.records if isinstance(record, str)])
 
     @property
     def exchanges(self) -> tuple[MailExchange, ...]:

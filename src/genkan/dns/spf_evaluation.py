@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an SPF record says of a client: check_host() of RFC 7208, 4. Pure: it yields questions to the DNS, and is sent answers.
 
-The limits of RFC 7208, 4.6.4, hold for one evaluation as a whole, and so bound how many questions a stranger's zone can cause.
+The limits of RFC 7208, 4.6.4, hold for one evaluation as a whole, and so bound how many questions a stranger's zone can cause;
+some of ours bound what is done with their answers. Both hold for answers from the cache, during which everybody waits.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ from genkan.dns.cache import Question
 from genkan.dns.name import parse_name
 from genkan.dns.reverse import plain_address
 from genkan.dns.spf_macros import (
+    LONGEST_RECORD,
     BrokenRecord,
+    Expansion,
     cut,
-    expand,
-    expand_domain,
     is_within,
-    leads_back,
     parse_explanation,
-    pointers_of,
 )
 from genkan.dns.spf_record import parse_record, select
 
@@ -34,6 +33,8 @@ SpfOutcome = Literal["pass", "fail", "softfail", "neutral", "none", "temperror",
 MOST_TERMS: Final = 10  # that ask the DNS
 MOST_VOID: Final = 2  # of those, that ask for what is not there
 MOST_EXCHANGES: Final = 10  # MX records of one name
+MOST_ADDRESSES: Final = 1000  # of `a` and `mx`, of all terms together; the RFC bounds only the names
+MOST_OCTETS: Final = 4 * LONGEST_RECORD  # of all records, which are ten of 450 octets in a well-kept zone
 LONGEST_EXPLANATION: Final = 500  # characters
 
 _WITHOUT_DNS: Final = frozenset(("all", "ip4", "ip6"))
@@ -71,11 +72,12 @@ def explain(asked: Asked, judgement: Judgement) -> Asking[str]:
     if judgement.explanation is None:
         return ""
     name, domain = judgement.explanation
-    answer = yield Question((yield from expand_domain(name, asked, domain)), "TXT")
+    expansion = Expansion(asked)
+    answer = yield Question((yield from expansion.name(name, domain)), "TXT")
     if len(answer.texts) != 1:
         return ""
     try:
-        text = yield from expand(parse_explanation(answer.texts[0]), asked, domain)
+        text = yield from expansion.text(parse_explanation(answer.texts[0]), domain)
     except BrokenRecord:
         return ""
     return "".join(c if " " <= c <= "~" else "?" for c in text[:LONGEST_EXPLANATION])
@@ -86,8 +88,12 @@ class _Evaluation:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
+        self._version, self._client = asked.client.version, int(asked.client)
+        self._expansion = Expansion(asked)
         self._terms = 0
         self._void = 0
+        self._octets = 0
+        self._addresses = 0
 
     def check_host(self, domain: str) -> Asking[Judgement]:
         """RFC 7208, 4. Raises `_Failed` for errors, of the DNS and in records."""
@@ -101,6 +107,9 @@ class _Evaluation:
             return Judgement("none", f"{domain} has no SPF record")
         if len(texts) > 1:
             raise _Failed("permerror", f"{domain} has {len(texts)} SPF records")
+        self._octets += len(texts[0])
+        if self._octets > MOST_OCTETS:
+            raise _Failed("permerror", f"{domain}: records of more than {MOST_OCTETS} octets")
         try:
             record = parse_record(texts[0])
         except BrokenRecord as fault:
@@ -119,7 +128,7 @@ class _Evaluation:
         if record.redirect is None:
             return Judgement("neutral", f"{domain}: no term matches")
         self._count("redirect", domain)
-        target = yield from expand_domain(record.redirect, self._asked, domain)
+        target = yield from self._expansion.name(record.redirect, domain)
         judgement = yield from self.check_host(target)
         if judgement.outcome == "none":
             raise _Failed("permerror", f"{domain}: redirect={cut(target)} has no SPF record")
@@ -130,19 +139,20 @@ class _Evaluation:
         if directive.mechanism == "all":
             return True
         version = 4 if directive.mechanism == "ip4" else 6
-        return self._asked.client.version == version and self._is_near(directive.address, directive)
+        return self._version == version and self._is_near(directive.address, directive)
 
     def _finds(self, directive: Directive, domain: str) -> Asking[bool]:
         """Whether a mechanism that asks the DNS matches."""
         self._count(directive.text, domain)
-        asked, target = self._asked, domain
+        target = domain
         if directive.domain is not None:
-            target = yield from expand_domain(directive.domain, asked, domain)
+            target = yield from self._expansion.name(directive.domain, domain)
         match directive.mechanism:
             case "include":
                 return (yield from self._include(target, domain))
             case "a":
-                return self._has_client((yield from self._ask(target, asked.address_type, domain)), directive)
+                answer = yield from self._ask(target, self._asked.address_type, domain)
+                return self._has_client(answer, directive)
             case "mx":
                 return (yield from self._mx(target, directive, domain))
             case "exists":
@@ -168,8 +178,8 @@ class _Evaluation:
 
     def _ptr(self, target: str) -> Asking[bool]:
         """Where the DNS fails here, it does not match (RFC 7208, 5.5)."""
-        for name in (yield from pointers_of(self._asked)):
-            if is_within(name, target) and (yield from leads_back(name, self._asked)):
+        for name in (yield from self._expansion.pointers()):
+            if is_within(name, target) and (yield from self._expansion.leads_back(name)):
                 return True
         return False
 
@@ -188,13 +198,15 @@ class _Evaluation:
             raise _Failed("permerror", f"{domain}: more than {MOST_TERMS} terms ask the DNS, at {cut(term)}")
 
     def _has_client(self, answer: Answer, directive: Directive) -> bool:
+        self._addresses += len(answer.records)
+        if self._addresses > MOST_ADDRESSES:
+            raise _Failed("permerror", f"{cut(directive.text)}: more than {MOST_ADDRESSES} addresses to compare")
         return any(self._is_near(int(plain_address(text)), directive) for text in answer.texts)
 
     def _is_near(self, address: int, directive: Directive) -> bool:
         """Whether an address of the client's kind is the client's in the bits that count."""
-        client = self._asked.client
-        bits = 32 - directive.prefix4 if client.version == 4 else 128 - directive.prefix6
-        return int(client) >> bits == address >> bits
+        bits = 32 - directive.prefix4 if self._version == 4 else 128 - directive.prefix6
+        return self._client >> bits == address >> bits
 
 
 def _sure(answer: Answer, name: str) -> Answer:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from genkan.dns.answer import Answer
 from genkan.dns.cache import Question
@@ -37,10 +38,7 @@ _TOKEN: Final = re.compile(r"%(?:([%_-])|\{([a-zA-Z])([0-9]*)([rR]?)([.\-+,/_=]*
 _ESCAPES: Final = {"%": "%", "_": " ", "-": "%20"}
 _is_literal: Final = re.compile(r"[!-$&-~]*").fullmatch
 _is_explanation: Final = re.compile(r"[ -$&-~]*").fullmatch
-_ends_a_domain: Final = re.compile(
-    r".*\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-(?:[a-z0-9-]*[a-z0-9]))\.?", re.IGNORECASE
-).fullmatch
-_escape: Final = re.compile(rb"[^A-Za-z0-9._~-]").sub
+_is_top_label: Final = re.compile(r"(?!-|[0-9]++\Z)[a-z0-9-]++(?<!-)", re.IGNORECASE).fullmatch
 
 
 class BrokenRecord(ValueError):
@@ -93,6 +91,11 @@ def parse_domain_spec(text: str) -> Macros:
     return parts
 
 
+def _ends_a_domain(text: str) -> bool:
+    _, dot, label = text.removesuffix(".").rpartition(".")
+    return bool(dot and _is_top_label(label))
+
+
 def parse_explanation(text: str) -> Macros:
     """The parts of an explanation, which may have blanks (RFC 7208, 6.2). Raises `BrokenRecord`."""
     if len(text) > LONGEST_RECORD:
@@ -129,46 +132,63 @@ def cut(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def expand(parts: Macros, asked: Asked, domain: str) -> Asking[str]:
-    """The text with its macros filled in; `domain` is the one whose record it stands in."""
-    texts = []
-    for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        value = (yield from confirmed_name(asked, domain)) if part.letter == "p" else _value(part.letter, asked, domain)
-        texts.append(_transformed(value, part))
-    return "".join(texts)
+class Expansion:
+    """Fills in the macros of one evaluation. What it learns of the client's names it asks once, however often it is wanted."""
 
+    __slots__ = ("_asked", "_confirmed", "_names", "_pointers")
 
-def expand_domain(parts: Macros, asked: Asked, domain: str) -> Asking[str]:
-    """As `expand`, for a name to ask about: of one that is too long the last labels (RFC 7208, 7.3)."""
-    text = parts[0] if len(parts) == 1 and isinstance(parts[0], str) else (yield from expand(parts, asked, domain))
-    name = text.removesuffix(".").lower()
-    if len(name) > LONGEST_NAME:
-        name = name[-LONGEST_NAME - 1 :].partition(".")[2]
-    return name
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._pointers: tuple[str, ...] | None = None
+        self._confirmed: dict[str, bool] = {}
+        self._names: dict[str, str] = {}
 
+    def text(self, parts: Macros, domain: str) -> Asking[str]:
+        """The text with its macros filled in; `domain` is the one whose record it stands in."""
+        texts = []
+        for part in parts:
+            if isinstance(part, str):
+                texts.append(part)
+                continue
+            letter = part.letter
+            value = (yield from self.client_name(domain)) if letter == "p" else _value(letter, self._asked, domain)
+            texts.append(_transformed(value, part))
+        return "".join(texts)
 
-def confirmed_name(asked: Asked, domain: str) -> Asking[str]:
-    """The macro p: a name of the client's that leads back to it, in `domain` if one is; else "unknown" (RFC 7208, 7.3)."""
-    pointers = yield from pointers_of(asked)
-    for name in sorted(pointers, key=lambda name: (name != domain, not is_within(name, domain))):
-        if (yield from leads_back(name, asked)):
-            return name
-    return "unknown"
+    def name(self, parts: Macros, domain: str) -> Asking[str]:
+        """As `text`, for a name to ask about: of one that is too long the last labels (RFC 7208, 7.3)."""
+        text = parts[0] if len(parts) == 1 and isinstance(parts[0], str) else (yield from self.text(parts, domain))
+        name = text.removesuffix(".").lower()
+        if len(name) > LONGEST_NAME:
+            name = name[-LONGEST_NAME - 1 :].partition(".")[2]
+        return name
 
+    def client_name(self, domain: str) -> Asking[str]:
+        """The macro p: a name of the client's that leads back to it, in `domain` if one is; else "unknown" (RFC 7208, 7.3)."""
+        if domain not in self._names:
+            self._names[domain] = yield from self._client_name(domain)
+        return self._names[domain]
 
-def pointers_of(asked: Asked) -> Asking[tuple[str, ...]]:
-    """The first names of the client in the reverse tree, "" and a failure among them being none."""
-    answer = yield Question(asked.client.reverse_pointer, "PTR")
-    return answer.texts[:MOST_POINTERS]
+    def _client_name(self, domain: str) -> Asking[str]:
+        pointers = yield from self.pointers()
+        for name in sorted(pointers, key=lambda name: (name != domain, not is_within(name, domain))):
+            if (yield from self.leads_back(name)):
+                return name
+        return "unknown"
 
+    def pointers(self) -> Asking[tuple[str, ...]]:
+        """The first names of the client in the reverse tree; where the DNS fails it has none."""
+        if self._pointers is None:
+            answer = yield Question(self._asked.client.reverse_pointer, "PTR")
+            self._pointers = answer.texts[:MOST_POINTERS]
+        return self._pointers
 
-def leads_back(name: str, asked: Asked) -> Asking[bool]:
-    """Whether the name has the client's address."""
-    answer = yield Question(name, asked.address_type)
-    return str(asked.client) in answer.texts
+    def leads_back(self, name: str) -> Asking[bool]:
+        """Whether the name has the client's address."""
+        if name not in self._confirmed:
+            answer = yield Question(name, self._asked.address_type)
+            self._confirmed[name] = str(self._asked.client) in answer.records
+        return self._confirmed[name]
 
 
 def is_within(name: str, domain: str) -> bool:
@@ -208,6 +228,4 @@ def _transformed(value: str, macro: Macro) -> str:
     if macro.is_reversed:
         labels.reverse()
     text = ".".join(labels[-macro.kept :])  # all of them where that is 0
-    if not macro.is_escaped:
-        return text
-    return _escape(lambda octet: b"%%%02X" % octet[0][0], text.encode("utf-8", "replace")).decode()
+    return quote(text, safe="", errors="replace") if macro.is_escaped else text

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 Qualified = Literal["pass", "fail", "softfail", "neutral"]
 Mechanism = Literal["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"]
 
+MOST_MACROS: Final = 50  # in one record; each costs time in every evaluation, and honest records have a few
+MOST_DIRECTIVES: Final = 400  # in one record; as many networks do not fit into the longest
 _REMEMBERED: Final = 256  # records that are not read anew
 
 _VERSION: Final = "v=spf1"
+_begins_record: Final = re.compile(rf"{_VERSION}(?: |\Z)", re.IGNORECASE | re.ASCII).match
 _QUALIFIERS: Final[dict[str, Qualified]] = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 _modifier: Final = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE | re.DOTALL).fullmatch
 _mechanism: Final = re.compile(
@@ -54,24 +57,38 @@ class Record(NamedTuple):
     explanation: Macros | None = None
 
 
-def is_record(text: str) -> bool:
-    """Whether a TXT record is one for SPF (RFC 7208, 4.5)."""
-    return text[: len(_VERSION)].lower() == _VERSION and text[len(_VERSION) : len(_VERSION) + 1] in ("", " ")
+def parse_record(text: str) -> Record:
+    """The record; all of it is read before any of it counts (RFC 7208, 4.6). Raises `BrokenRecord`."""
+    if len(text) > LONGEST_RECORD:  # too much to remember, too
+        raise BrokenRecord(f"it has more than {LONGEST_RECORD} octets")
+    record = _remembered(text)
+    if isinstance(record, str):
+        raise BrokenRecord(record)
+    return record
 
 
 @lru_cache(_REMEMBERED)
-def parse_record(text: str) -> Record:
-    """The record; all of it is read before any of it counts (RFC 7208, 4.6). Raises `BrokenRecord`."""
-    if len(text) > LONGEST_RECORD:
-        raise BrokenRecord(f"it has more than {LONGEST_RECORD} octets")
+def _remembered(text: str) -> Record | str:
+    """The record or its fault: a broken one is not read anew for every mail either."""
+    try:
+        return _parse(text)
+    except BrokenRecord as fault:
+        return str(fault)
+
+
+def _parse(text: str) -> Record:
+    if text.count("%{") > MOST_MACROS:
+        raise BrokenRecord(f"it has more than {MOST_MACROS} macros")
     directives: list[Directive] = []
     modifiers: dict[str, Macros] = {}
     for term in filter(None, text[len(_VERSION) :].split(" ")):
         modifier = _modifier(term)
-        if modifier is None:
+        if modifier is not None:
+            _add_modifier(modifiers, modifier[1].lower(), modifier[2])
+        elif len(directives) < MOST_DIRECTIVES:
             directives.append(_directive(term))
         else:
-            _add_modifier(modifiers, modifier[1].lower(), modifier[2])
+            raise BrokenRecord(f"it has more than {MOST_DIRECTIVES} mechanisms")
     return Record(tuple(directives), modifiers.get("redirect"), modifiers.get("exp"))
 
 
@@ -93,9 +110,11 @@ def _directive(term: str) -> Directive:
     mechanism = cast("Mechanism", found[2].lower())
     match mechanism:
         case "ip4" | "ip6":
-            return _addresses(Directive(outcome, mechanism, term), value)
+            address, prefix = _addresses(mechanism, term, value)
+            return Directive(outcome, mechanism, term, None, address, prefix, prefix)
         case "a" | "mx":
-            return _hosts(Directive(outcome, mechanism, term), value)
+            domain, prefix4, prefix6 = _hosts(term, value)
+            return Directive(outcome, mechanism, term, domain, 0, prefix4, prefix6)
         case "all":
             if value:
                 raise BrokenRecord(f"{cut(term)!r} has an argument")
@@ -112,26 +131,25 @@ def _domain(value: str) -> Macros:
     return parse_domain_spec(value[1:])
 
 
-def _hosts(directive: Directive, value: str) -> Directive:
+def _hosts(term: str, value: str) -> tuple[Macros | None, int, int]:
     """Of `a` and `mx`: a domain, and how many bits count, each of which may be left out."""
     found = cast("re.Match[str]", _prefixes(value))  # it takes any text
     prefix4, prefix6 = int(found[2] or 32), int(found[3] or 128)
     if prefix4 > 32 or prefix6 > 128:
-        raise BrokenRecord(f"{cut(directive.text)!r} counts more bits than an address has")
-    domain = _domain(found[1]) if found[1] else None
-    return directive._replace(domain=domain, prefix4=prefix4, prefix6=prefix6)
+        raise BrokenRecord(f"{cut(term)!r} counts more bits than an address has")
+    return _domain(found[1]) if found[1] else None, prefix4, prefix6
 
 
-def _addresses(directive: Directive, value: str) -> Directive:
-    """Of `ip4` and `ip6`: a network."""
+def _addresses(mechanism: Mechanism, term: str, value: str) -> tuple[int, int]:
+    """Of `ip4` and `ip6`: a network, as an address and how many of its bits count."""
     found = _network(value)
-    address = None if found is None else _address(directive.mechanism, found[1])
+    address = None if found is None else _address(mechanism, found[1])
     if found is None or address is None:
-        raise BrokenRecord(f"{cut(directive.text)!r} is no network")
+        raise BrokenRecord(f"{cut(term)!r} is no network")
     prefix = int(found[2] or address.max_prefixlen)
     if prefix > address.max_prefixlen:
-        raise BrokenRecord(f"{cut(directive.text)!r} counts more bits than an address has")
-    return directive._replace(address=int(address), prefix4=prefix, prefix6=prefix)
+        raise BrokenRecord(f"{cut(term)!r} counts more bits than an address has")
+    return int(address), prefix
 
 
 def _address(mechanism: Mechanism, text: str) -> IPv4Address | IPv6Address | None:
@@ -142,5 +160,5 @@ def _address(mechanism: Mechanism, text: str) -> IPv4Address | IPv6Address | Non
 
 
 def select(texts: Sequence[str]) -> list[str]:
-    """The SPF records among the TXT records of a name."""
-    return [text for text in texts if is_record(text)]
+    """The SPF records among the TXT records of a name (RFC 7208, 4.5)."""
+    return [text for text in texts if _begins_record(text)]
