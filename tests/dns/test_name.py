@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 import dns.name
@@ -10,11 +11,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genkan.dns.name import BrokenName, Name, name_octets, name_text, parse_name, read_name
+from genkan.dns.name import (
+    MOST_POINTERS,
+    MOST_STEPS,
+    BrokenName,
+    Name,
+    NameReader,
+    name_octets,
+    name_text,
+    parse_name,
+)
 
 NAMES: Final = st.lists(st.binary(min_size=1, max_size=63), max_size=5).filter(
     lambda labels: sum(len(label) + 1 for label in labels) < 255
 )
+
+
+def read_name(octets: bytes, offset: int) -> tuple[Name, int]:
+    return NameReader(octets).read(offset)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +108,27 @@ def test_pointers_lead_back_into_other_names() -> None:
 def test_a_name_without_an_end_or_too_long_is_broken(octets: bytes, offset: int) -> None:
     with pytest.raises(BrokenName):
         read_name(octets, offset)
+
+
+def chain(pointers: int) -> bytes:
+    """The root, and pointers each of which leads to the one before."""
+    return b"\0" + b"".join(struct.pack("!H", 0xC000 | max(0, 2 * number - 1)) for number in range(pointers))
+
+
+def test_a_name_has_no_more_pointers_than_it_could_have_labels() -> None:
+    octets = chain(MOST_POINTERS + 1)
+    assert read_name(octets, 2 * MOST_POINTERS - 1) == ((), 2 * MOST_POINTERS + 1)
+    with pytest.raises(BrokenName, match="too many"):
+        read_name(octets, 2 * MOST_POINTERS + 1)
+
+
+def test_the_names_of_one_message_have_a_bound_together() -> None:
+    octets = b"\1a" * 99 + b"\0" + b"\xc0\0"
+    names = NameReader(octets)
+    for _ in range(MOST_STEPS // 100):
+        assert names.read(199) == ((b"a",) * 99, 201)
+    with pytest.raises(BrokenName, match="too long"):
+        names.read(199)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\1", b"\1a", b"\5a\0", b"\xc0", b"\x3f"])

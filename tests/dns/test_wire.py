@@ -229,14 +229,53 @@ def hostile(rdtype: RecordType, number: int, *data: bytes) -> bytes:
     return header + question + b"".join(records)
 
 
-DEEP: Final = b"\1a" * 120 + b"\0"
-INTO_DEEP: Final = struct.pack("!H", 0xC000 | (12 + len(QUERY.question) + 12 + 2))
+INTO_FIRST: Final = struct.pack("!H", 0xC000 | (12 + len(QUERY.question) + 12))
+
+
+def deep(depth: int, count: int) -> bytes:
+    """A reply of PTR records, of which each but the first adds a label to the first, and has all of that one's."""
+    others = (b"\2" + struct.pack("!H", number) + INTO_FIRST for number in range(count - 1))
+    return hostile("PTR", 12, b"\1a" * depth + b"\0", *others)
+
+
+def winding(pointers: int) -> bytes:
+    """A reply whose records have names of that many pointers, which lie in the data of the first."""
+    start = 12 + len(QUERY.question) + 12
+    first = b"".join(
+        struct.pack("!H", 0xC000 | (start + 2 * number - 2 if number else 12)) for number in range(pointers)
+    )
+    octets = hostile("TXT", 99, first, *(b"\1" + bytes([number & 255]) for number in range(MOST_RECORDS - 1)))
+    last = struct.pack("!H", 0xC000 | (start + 2 * pointers - 2))
+    return octets[: start + 2 * pointers] + octets[start + 2 * pointers :].replace(b"\xc0\x0c", last)
+
+
+def test_names_that_are_honest_are_read_however_many() -> None:
+    """A host of 200 names; and one that IPv6 gives an own name of 34 labels."""
+    name = (*(b"a",) * 32, b"ip6", b"arpa")
+    query = make_query(name, "PTR")
+    records = (b"\xc0\x0c" + struct.pack("!HHIH", 12, 1, 60, 16) + b"\4%04d\4host\4test\0" % n for n in range(200))
+    octets = struct.pack("!6H", query.id, 0x8180, 1, 200, 0, 0) + query.question + b"".join(records)
+    found = read_reply(query, octets)
+    assert found is not None
+    assert found.answer.records == tuple(f"{number:04}.host.test" for number in range(200))
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "octets"),
+    [("PTR", deep(120, MOST_RECORDS)), ("TXT", winding(120)), ("TXT", winding(8000))],
+    ids=["many labels", "many pointers", "one chain of pointers"],
+)
+def test_a_reply_whose_names_take_long_is_none_and_soon(rdtype: RecordType, octets: bytes) -> None:
+    begun = time.process_time()
+    assert read(octets, rdtype) is None
+    assert time.process_time() - begun < 0.05
 
 
 @pytest.mark.parametrize(
     ("rdtype", "octets"),
     [
-        ("PTR", hostile("PTR", 12, DEEP, *(b"\2" + struct.pack("!H", n) + INTO_DEEP for n in range(MOST_RECORDS - 1)))),
+        ("PTR", deep(10, MOST_RECORDS)),
+        ("PTR", deep(120, 70)),
         ("TXT", hostile("TXT", 16, bytes(60000))),
         ("TXT", hostile("TXT", 16, b"\1a" * 30000)),
         ("TXT", hostile("TXT", 16, *(b"\x70" + bytes([n & 255]) * 112 for n in range(MOST_RECORDS)))),

@@ -13,6 +13,10 @@ from typing import Final
 import idna
 
 LONGEST: Final = 255  # octets of a name on the wire
+MOST_POINTERS: Final = 127  # in one name: it has no more labels
+MOST_STEPS: Final = (
+    10_000  # labels and pointers in the names of one message; a hundred PTR records of an IPv6 host have 4000
+)
 
 Name = tuple[bytes, ...]
 """The labels in lower case, without the empty one at the end; the root has none."""
@@ -21,7 +25,7 @@ _ESCAPES: Final = {octet: f"\\{octet:03}" for octet in range(256) if not 0x21 <=
 
 
 class BrokenName(ValueError):
-    """A name in a message that has no end or is too long; the reader of the message catches it."""
+    """A name in a message that has no end, is too long, or one too many; the reader of the message catches it."""
 
 
 @lru_cache(1024)  # the domains of one mail are looked at again and again
@@ -44,27 +48,38 @@ def name_text(name: Name) -> str:
     return ".".join(label.decode("latin-1").translate(_ESCAPES) for label in name) or "."
 
 
-def read_name(octets: bytes, offset: int) -> tuple[Name, int]:
-    """A name at `offset` of a message, and where what follows it begins. Raises `BrokenName`, `IndexError`.
+class NameReader:
+    """Reads the names of one message, and of a message whose names take too long together not all."""
 
-    A pointer leads back, and each further back than the one before: so there is no circle, and an end.
-    """
-    labels: list[bytes] = []
-    size, behind, lowest = 1, 0, offset
-    while length := octets[offset]:
-        if length >= 0xC0:
-            target = (length & 0x3F) << 8 | octets[offset + 1]
-            behind = behind or offset + 2
-            if target >= lowest:
-                raise BrokenName("a pointer that does not lead back")
-            offset = lowest = target
-            continue
-        size += length + 1
-        if length > 63 or size > LONGEST:
-            raise BrokenName("a label or a name that is too long")
-        labels.append(octets[offset + 1 : offset + 1 + length].lower())
-        offset += length + 1
-    return tuple(labels), behind or offset + 1
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self._steps = 0
+
+    def read(self, offset: int) -> tuple[Name, int]:
+        """The name at `offset`, and where what follows it begins. Raises `BrokenName`, `IndexError`.
+
+        A pointer leads back, and each further back than the one before: so there is no circle, and an end.
+        """
+        octets, labels = self._octets, list[bytes]()
+        size, behind, lowest, pointers = 1, 0, offset, 0
+        while length := octets[offset]:
+            if length >= 0xC0:
+                target = (length & 0x3F) << 8 | octets[offset + 1]
+                behind = behind or offset + 2
+                pointers += 1
+                if target >= lowest or pointers > MOST_POINTERS:
+                    raise BrokenName("a pointer that does not lead back, or too many")
+                offset = lowest = target
+                continue
+            size += length + 1
+            if length > 63 or size > LONGEST:
+                raise BrokenName("a label or a name that is too long")
+            labels.append(octets[offset + 1 : offset + 1 + length].lower())
+            offset += length + 1
+        self._steps += len(labels) + pointers
+        if self._steps > MOST_STEPS:
+            raise BrokenName("names that take too long to read")
+        return tuple(labels), behind or offset + 1
 
 
 def _label(text: str) -> bytes:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.dns.answer import BRIEF, Answer, MailExchange, Status, TlsaRecord, failure
-from genkan.dns.name import Name, name_octets, name_text, read_name
+from genkan.dns.name import Name, NameReader, name_octets, name_text
 
 if TYPE_CHECKING:
     from genkan.dns.answer import Record, RecordType
@@ -132,13 +132,14 @@ class _Body:
     def __init__(self, octets: bytes, offset: int, counts: list[int]) -> None:
         """Raises `ValueError`, `IndexError` or `struct.error` when a record does not end within the message."""
         self._octets = octets
+        self._names = NameReader(octets)
         self._answers, offset = self._read(offset, counts[0])
         self._authorities, _ = self._read(offset, counts[1])
 
     def _read(self, offset: int, count: int) -> tuple[list[_Resource], int]:
         resources = []
         for _ in range(count):
-            name, offset = read_name(self._octets, offset)
+            name, offset = self._names.read(offset)
             rdtype, rdclass, ttl, length = _RECORD.unpack_from(self._octets, offset)
             start = offset + _RECORD.size
             offset = start + length
@@ -178,7 +179,7 @@ class _Body:
         return BRIEF
 
     def _name(self, start: int, end: int) -> Name:
-        name, behind = read_name(self._octets, start)
+        name, behind = self._names.read(start)
         if behind != end:
             raise ValueError("a name that does not end with its record")
         return name
