@@ -109,7 +109,8 @@ def _parse(text: str, letters: frozenset[str], is_literal: Callable[[str], objec
         if stray or (letter and letter.lower() not in letters):
             raise BrokenRecord(f"a macro in {cut(text)!r} is unknown")
         if letter:
-            parts.append(Macro(letter.lower(), _number(kept), bool(order), delimiters or ".", letter.isupper()))
+            each_once = "".join(dict.fromkeys(delimiters or "."))
+            parts.append(Macro(letter.lower(), _number(kept), bool(order), each_once, letter.isupper()))
             continue
         if literal and not is_literal(literal):
             raise BrokenRecord(f"{cut(text)!r} has characters that may not be there")
@@ -145,13 +146,12 @@ class Expansion:
 
     def text(self, parts: Macros, domain: str) -> Asking[str]:
         """The text with its macros filled in; `domain` is the one whose record it stands in."""
-        texts = []
+        texts, asked = [], self._asked
         for part in parts:
             if isinstance(part, str):
                 texts.append(part)
                 continue
-            letter = part.letter
-            value = (yield from self.client_name(domain)) if letter == "p" else _value(letter, self._asked, domain)
+            value = (yield from self.client_name(domain)) if part.letter == "p" else _value(part.letter, asked, domain)
             texts.append(_transformed(value, part))
         return "".join(texts)
 
@@ -222,7 +222,7 @@ def _value(letter: str, asked: Asked, domain: str) -> str:  # noqa: PLR0911  (on
 
 def _transformed(value: str, macro: Macro) -> str:
     first = macro.delimiters[0]
-    for other in set(macro.delimiters) - {first}:
+    for other in macro.delimiters[1:]:
         value = value.replace(other, first)
     labels = value.split(first)
     if macro.is_reversed:
