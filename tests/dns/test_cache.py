@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dns.answer import Answer, Status
-from genkan.dns.cache import Cache, Question
+from genkan.dns.answer import TEXT_OCTETS, Answer, MailExchange, Record, Status, TlsaRecord
+from genkan.dns.cache import ENTRY_OCTETS, Cache, Question
 from tests.support.server import StoppedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 A: Final = Question("a.test", "A")
 B: Final = Question("b.test", "A")
@@ -59,16 +64,56 @@ def test_what_was_not_asked_for_longest_makes_room() -> None:
     assert [cache.get(question) is not None for question in (A, B, C)] == [True, False, True]
 
 
+def room_for(entries: int, octets: int, name: str = A.name) -> int:
+    """Memory for that many entries of one record each, whose texts have so many octets together."""
+    return entries * (ENTRY_OCTETS + len(name) + TEXT_OCTETS) + octets
+
+
 def test_long_answers_make_room_too() -> None:
-    cache = Cache(StoppedClock(), most_octets=10)
+    cache = Cache(StoppedClock(), most_octets=room_for(2, 10))
     cache.put(A, answer(text="12345"))
     cache.put(B, answer(text="12345"))
     cache.put(C, answer(text="123456"))
     assert [cache.get(question) is not None for question in (A, B, C)] == [False, False, True]
-    cache.put(A, answer(text="12345678901"))
+    whole = room_for(2, 10) - room_for(1, 0)
+    cache.put(A, answer(text="1" * (whole + 1)))
     assert len(cache) == 0
-    cache.put(A, answer(text="1234567890"))
+    cache.put(A, answer(text="1" * whole))
     assert cache.get(A) is not None
+
+
+def text_of(number: int) -> Record:
+    return bytes((200 + number // 250 % 50, number % 250)).decode("latin-1")
+
+
+def exchange_of(number: int) -> Record:
+    return MailExchange(1000 + number, f"{number}.test")
+
+
+def tlsa_of(number: int) -> Record:
+    return TlsaRecord(3, 1, 1, b"%d" % number)
+
+
+@pytest.mark.parametrize(
+    ("records", "make"),
+    [(500, text_of), (500, exchange_of), (500, tlsa_of), (1, text_of), (0, text_of)],
+    ids=["500 TXT", "500 MX", "500 TLSA", "one TXT", "none"],
+)
+def test_what_it_counts_is_about_the_memory_it_takes(records: int, make: Callable[[int], Record]) -> None:
+    most = 1024 * 1024
+    cache = Cache(StoppedClock(), most_octets=most)
+    tracemalloc.start()
+    try:
+        for number in range(4000 if records < 2 else 60):
+            ttl = 1000 + number
+            cache.put(
+                Question(f"{number}.test", "TXT"),
+                Answer(Status.FOUND, tuple(make(each) for each in range(records)), ttl),
+            )
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.6 * most < taken < 1.2 * most
 
 
 @given(STEPS)
@@ -76,7 +121,7 @@ def test_it_gives_only_what_was_put_last_and_is_young_enough_and_stays_within_it
     steps: list[tuple[str, str, int, int]],
 ) -> None:
     clock = StoppedClock()
-    cache = Cache(clock, most_entries=3, most_octets=12)
+    cache = Cache(clock, most_entries=3, most_octets=room_for(3, 12, "a"))
     put: dict[str, tuple[Answer, float]] = {}
     for step, name, seconds, length in steps:
         question = Question(name, "TXT")
@@ -91,7 +136,7 @@ def test_it_gives_only_what_was_put_last_and_is_young_enough_and_stays_within_it
         kept = [cache.get(Question(each, "TXT")) for each in "abcdef"]
         present = [each for each in kept if each is not None]
         assert len(present) == len(cache) <= 3
-        assert sum(each.size for each in present) <= 12
+        assert sum(len(each.texts[0]) for each in present) <= room_for(3 - len(present), 12, "a")
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30))

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from genkan.dns.answer import Answer, RecordType
 
 MOST_ENTRIES: Final = 20_000
-MOST_OCTETS: Final = 16 * 1024 * 1024  # of record text: whoever runs a zone decides how long its answers are
+MOST_OCTETS: Final = (
+    16 * 1024 * 1024
+)  # of memory: whoever runs a zone decides how long its answers are, and of how many records
+ENTRY_OCTETS: Final = 512  # of memory that an entry takes, without its name and its records
 
 
 class Question(NamedTuple):
@@ -20,8 +23,14 @@ class Question(NamedTuple):
     rdtype: RecordType
 
 
+class _Entry(NamedTuple):
+    answer: Answer
+    expires: float
+    octets: int
+
+
 class Cache:
-    """Bounded in entries and in octets; an answer leaves when its time to live is over."""
+    """Bounded in entries and in octets of memory; an answer leaves when its time to live is over."""
 
     def __init__(self, clock: Clock, most_entries: int = MOST_ENTRIES, most_octets: int = MOST_OCTETS) -> None:
         """The clock's monotonic time is what answers grow old by."""
@@ -29,7 +38,7 @@ class Cache:
         self._most_entries = most_entries
         self._most_octets = most_octets
         self._octets = 0
-        self._entries: dict[Question, tuple[Answer, float]] = {}  # in the order of use
+        self._entries: dict[Question, _Entry] = {}  # in the order of use
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -39,9 +48,9 @@ class Cache:
         entry = self._entries.pop(question, None)
         if entry is None:
             return None
-        answer, expires = entry
+        answer, expires, octets = entry
         if expires <= self._clock.monotonic():
-            self._octets -= answer.size
+            self._octets -= octets
             return None
         self._entries[question] = entry
         return answer
@@ -51,12 +60,13 @@ class Cache:
         self._drop(question)
         if answer.ttl <= 0:
             return
-        self._entries[question] = (answer, self._clock.monotonic() + answer.ttl)
-        self._octets += answer.size
+        octets = ENTRY_OCTETS + len(question.name) + answer.size
+        self._entries[question] = _Entry(answer, self._clock.monotonic() + answer.ttl, octets)
+        self._octets += octets
         while len(self._entries) > self._most_entries or self._octets > self._most_octets:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, question: Question) -> None:
         entry = self._entries.pop(question, None)
         if entry is not None:
-            self._octets -= entry[0].size
+            self._octets -= entry.octets
