@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 import pytest
 
+from genkan.listener import connection as module
 from genkan.listener.connection import MOST_BUFFERED
 from genkan.record.entry import ConnectionEntry
 from genkan.record.files import FOLDER
@@ -84,7 +85,11 @@ def in_data(server: RunningServer) -> Caller:
 # Order and flow.
 
 
-def test_commands_in_one_write_get_all_replies_in_order(server: RunningServer) -> None:
+@pytest.mark.parametrize("turn", [0, 10])
+def test_commands_in_one_write_get_all_replies_in_order(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, turn: float
+) -> None:
+    monkeypatch.setitem(vars(module), "_TURN", turn)
     with Caller(server) as caller:
         caller.send(
             BEGIN
@@ -115,6 +120,32 @@ def held_up(server: RunningServer) -> Iterator[None]:
     server._loop.call_soon_threadsafe(released.wait, 10)
     yield
     released.set()
+
+
+def test_a_client_that_sends_many_commands_at_once_leaves_room_for_others(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(module), "_TURN", 0)
+    with Caller(server) as many, Caller(server) as one:
+        with held_up(server):
+            many.send(b"EHLO x\r\n" + b"MAIL FROM:<>\r\nRSET\r\n" * 1000)
+            one.send(b"EHLO x\r\n")
+        assert one.code() == 250
+        assert any(connection._session.buffered for connection in connections(server))
+        assert many.codes(2001) == [250] * 2001
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_commands_leaves_nothing_behind(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(module), "_TURN", 0)
+    with Caller(server) as many:
+        with held_up(server):
+            many.send(b"EHLO x\r\n" + b"MAIL FROM:<>\r\nRSET\r\n" * 1000)
+        many.reset()
+        until(lambda: not connections(server), "the end of the connection")
+    with Caller(server) as caller:
+        assert caller.ask(b"NOOP") == [250]
 
 
 def test_a_client_that_reads_no_replies_costs_little_and_is_sent_away(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ place where the unexpected becomes a temporary reply with an id that is also in 
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 from genkan.listener.admission import Entrance
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_BUFFERED: Final = 64 * 1024  # octets a client may send ahead while an answer is waited for
 _HANDSHAKE_TIME: Final = 30.0  # seconds
+_TURN: Final = 0.01  # seconds of work for one client, before others have theirs
 
 
 class Connection(asyncio.Protocol):
@@ -196,7 +198,7 @@ class Connection(asyncio.Protocol):
 
     def _run(self) -> None:
         """Take events until the client has to say more, or has to wait."""
-        session = self._session
+        session, turn = self._session, monotonic() + _TURN
         try:
             while not self._waiting:
                 event = session.next_event()
@@ -204,6 +206,8 @@ class Connection(asyncio.Protocol):
                     break
                 if event is not SEND:
                     _ANSWERS[type(event)](self, event)
+                    if monotonic() > turn and not self._waiting:
+                        self._let_others_go_first()
         except Exception as error:  # noqa: BLE001
             self._fail(error)
             return
@@ -215,6 +219,15 @@ class Connection(asyncio.Protocol):
         self._progress = False
         if self._at_end and not self._waiting:
             self._close(self._reason)
+
+    def _let_others_go_first(self) -> None:
+        """A client that has sent many commands at once, or dear ones, goes on after whoever waits by now."""
+        self._waiting = True
+        self._door.house.loop.call_soon(self._had_a_rest)
+
+    def _had_a_rest(self) -> None:
+        self._waiting = False
+        self._go_on()
 
     def _make_room(self) -> bool:
         """Send what waits; whether the client reads it, so that more may be said."""
