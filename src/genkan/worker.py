@@ -127,7 +127,7 @@ class Worker:
         self.log = MailLog(LogStream(log_descriptor, loop), self.clock)
         self.directory = open_directory(config)
         self.message_ids = MessageIds(self._take_block, loop)
-        self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock)
+        self._resolvers = Resolvers(config.dns.servers, config.dns.timeout, self.clock, self._tell_of_dns)
         self._deliveries = Deliveries(
             config, self.directory, self._resolvers(), self.message_ids.next, self.log, self.clock
         )
@@ -255,6 +255,13 @@ class Worker:
             return None
         share = Share(self.number, self.config.workers, record.age, record.size)
         return Recorder(self.config.storage_folder / RECORD, share, self.clock, self.log, self.loop)
+
+    def _tell_of_dns(self, server: str, why: str) -> None:
+        named = {"server": server} if server else {}
+        if why:
+            self.log.server("the DNS does not answer", **named, reason=why)
+        else:
+            self.log.server("the DNS answers again", **named)
 
     def _rules_parsed(self, document: Document, rules: Ruleset) -> None:
         """A text has come into force: what is wrong or dangerous in it is said in the log."""

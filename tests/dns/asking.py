@@ -12,7 +12,7 @@ import uvloop
 from genkan.dns.resolver import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import TypeVar
 
     from genkan.config_values import ListenAddress
@@ -39,9 +39,11 @@ class Asking:
 
         return run(query())
 
-    def hasty(self, *servers: ListenAddress, timeout: float = 0.2) -> Asking:
+    def hasty(
+        self, *servers: ListenAddress, timeout: float = 0.2, tell: Callable[[str], None] = lambda _why: None
+    ) -> Asking:
         """The same with a short deadline, and other servers if some are given."""
-        resolver = Resolver(servers or (self.server.address,), timedelta(seconds=timeout), self.clock)
+        resolver = Resolver(servers or (self.server.address,), timedelta(seconds=timeout), self.clock, tell=tell)
         return Asking(self.server, self.clock, resolver)
 
     def after(self, seconds: float) -> Asking:

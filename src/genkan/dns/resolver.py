@@ -18,6 +18,7 @@ from genkan.dns.cache import Cache, Question
 from genkan.dns.exchange import exchange
 from genkan.dns.name import parse_name
 from genkan.dns.shares import Shares
+from genkan.dns.watch import Watch
 from genkan.dns.wire import make_query
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from genkan.clock import Clock
     from genkan.dns.answer import RecordType
     from genkan.dns.name import Name
+    from genkan.dns.watch import Tell
 
 MOST_ASKED: Final = 512  # questions on their way at a time; each takes a socket or two
 MOST_FOR_CLIENT: Final = 32  # of them for the same client
@@ -43,9 +45,17 @@ class Resolver:
     """
 
     def __init__(
-        self, servers: Sequence[ListenAddress], timeout: timedelta, clock: Clock, cache: Cache | None = None
+        self,
+        servers: Sequence[ListenAddress],
+        timeout: timedelta,
+        clock: Clock,
+        cache: Cache | None = None,
+        tell: Tell = lambda _why: None,
     ) -> None:
-        """`timeout` is for a whole question, whatever it takes; without `servers` those of the system are asked."""
+        """`timeout` is for a whole question, whatever it takes; without `servers` those of the system are asked.
+
+        `tell` is as in `Watch`.
+        """
         self.timeout: Final = timeout.total_seconds()
         self.clock: Final = clock
         self._servers = tuple(servers) or system_servers()
@@ -54,6 +64,7 @@ class Resolver:
         self._asked: dict[tuple[Question, str], asyncio.Task[Answer]] = {}
         self._room = asyncio.Semaphore(MOST_ASKED)
         self._shares = Shares(MOST_FOR_CLIENT)
+        self._watch = Watch(tell)
 
     def cached(self, name: str, rdtype: RecordType) -> Answer | None:
         """The answer if it is known and may still be believed; `None`: it has to be asked."""
@@ -97,6 +108,8 @@ class Resolver:
                 return answer
         finally:
             del self._asked[question, client]
+        if answer.status is Status.FAILED:
+            self._watch.gave_up(begun, answer.detail)
         self._cache.put(question, answer)
         return answer
 
@@ -131,6 +144,7 @@ class Resolver:
             if reply.edns_unknown:  # RFC 6891, 7
                 reply = await exchange(make_query(name, rdtype, edns=False), server)
             answer = reply.answer
+            self._watch.replied(asyncio.get_running_loop().time())
         except OSError as error:
             answer = failure(error.strerror or str(error))
         if answer.status is Status.FAILED:

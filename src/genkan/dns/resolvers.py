@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from genkan.config_values import ListenAddress
 from genkan.dns.resolver import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from genkan.clock import Clock
@@ -20,11 +21,21 @@ PORT: Final = 53
 class Resolvers:
     """Made when first asked for, and kept with their caches."""
 
-    def __init__(self, servers: Sequence[ListenAddress], timeout: timedelta, clock: Clock) -> None:
-        """`servers` are the usual ones (setting `dns.servers`), `timeout` is for a whole question."""
+    def __init__(
+        self,
+        servers: Sequence[ListenAddress],
+        timeout: timedelta,
+        clock: Clock,
+        tell: Callable[[str, str], None] = lambda _server, _why: None,
+    ) -> None:
+        """`servers` are the usual ones (setting `dns.servers`), `timeout` is for a whole question.
+
+        `tell` is as in `Watch`, with the server first, "" for the usual ones.
+        """
         self._servers = servers
         self._timeout = timeout
         self._clock = clock
+        self._tell = tell
         self._of: dict[str, Resolver] = {}
 
     def __call__(self, server: str = "") -> Resolver:
@@ -32,5 +43,7 @@ class Resolvers:
         resolver = self._of.get(server)
         if resolver is None:
             servers = (ListenAddress(server, PORT),) if server else self._servers
-            resolver = self._of[server] = Resolver(servers, self._timeout, self._clock)
+            resolver = self._of[server] = Resolver(
+                servers, self._timeout, self._clock, tell=partial(self._tell, server)
+            )
         return resolver
