@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from genkan.directory.dkim_keys import KeyState
 
 
+LONGEST = ".".join(["a" * 54, "b" * 59, "c" * 59, "d" * 59])  # with ._domainkey.in.test behind it
+
+
 def key(selector: str, state: KeyState = "signing", domain: str = "in.test") -> DkimKey:
     return DkimKey(domain, selector, "rsa", b"-----BEGIN PRIVATE KEY-----\n", state, START)
 
@@ -68,7 +71,15 @@ def test_a_selector_is_taken_once_and_then_nothing_is_added(directory: Directory
     assert states(directory) == {"a": "signing"}
 
 
-@pytest.mark.parametrize("selector", ["", "-a", "a-", "a b", "a..b", "a" * 64, "ä", "A", "a_b"])
+@pytest.mark.parametrize("selector", ["2026.mail", "a" * 63, f"{'a' * 63}.{'b' * 63}", LONGEST])
+def test_a_selector_may_have_several_labels(directory: Directory, selector: str) -> None:
+    directory.dkim_keys.add([key(selector)])
+    assert states(directory) == {selector: "signing"}
+
+
+@pytest.mark.parametrize(
+    "selector", ["", "-a", "a-", "a b", "a..b", "a" * 64, f"a.{'b' * 64}", "ä", "A", "a_b", f"a{LONGEST}"]
+)
 def test_what_is_no_selector_is_refused(directory: Directory, selector: str) -> None:
     with pytest.raises(InvalidValue, match="is no selector; give letters, digits and hyphens, such as mail2026"):
         directory.dkim_keys.add([key(selector)])
@@ -105,3 +116,9 @@ def test_the_closest_domain_with_keys_signs(directory: Directory) -> None:
     directory.dkim_keys.rotate("sub.in.test")
     assert directory.dkim_keys.closest("deep.sub.in.test") == (key("b", domain="sub.in.test"),)
     assert directory.dkim_keys.closest("out.test") == ()
+
+
+def test_a_top_level_domain_signs_for_nobody(directory: Directory) -> None:
+    directory.domains.add("test")
+    directory.dkim_keys.add([key("a", domain="test")])
+    assert directory.dkim_keys.closest("out.test") == directory.dkim_keys.closest("test") == ()

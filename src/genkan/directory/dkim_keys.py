@@ -27,9 +27,10 @@ KeyState = Literal["waiting", "signing", "retired"]
 
 MOST_SIGNING: Final = 4  # keys of one domain: each costs a signature for every message
 
-_match_selector: Final = re.compile(
-    r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-).fullmatch
+_MOST_NAME: Final = 253  # characters of a name in the DNS; RFC 1035, 2.3.4
+
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_match_selector: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch  # RFC 6376, 3.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class DkimKeys:
         """Keep keys of one local domain; raises `NotFound`, `InvalidValue` for a selector that is none, `AlreadyExists`."""
         with self._store.change():
             for key in keys:
-                _check_selector(key.selector)
+                _check_selector(key.selector, key.domain)
                 self._domains.require(key.domain)
                 values = (key.domain, key.selector, key.algorithm, key.private_key, key.state, stored(key.made_at))
                 if not self._store.rows(self._queries.dkim_key_add, *values):
@@ -109,6 +110,6 @@ class DkimKeys:
                 raise NotFound(f"{folded} has no key with the selector {selector}; see: genkan dkim list")
 
 
-def _check_selector(selector: str) -> None:
-    if len(selector) > 63 or not _match_selector(selector):
+def _check_selector(selector: str, domain: str) -> None:
+    if len(f"{selector}._domainkey.{domain}") > _MOST_NAME or not _match_selector(selector):
         raise InvalidValue(f"{selector!r} is no selector; give letters, digits and hyphens, such as mail2026")
