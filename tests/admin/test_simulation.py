@@ -18,6 +18,7 @@ from genkan.smtp.reply import Profile
 from tests.support.caller import Caller, proxy_v1
 from tests.support.dns_server import dns_server
 from tests.support.server import START, serving
+from tests.support.signed_mail import key_of, signed
 from tests.support.standing import make_standing, place_rules, standing_configuration
 
 if TYPE_CHECKING:
@@ -207,6 +208,17 @@ def test_the_origin_of_a_message_is_looked_up_when_that_is_wanted(make: Any) -> 
     assert (refused.check, refused.server[-1][:3], simulated.accepted) == ("dmarc", "550", False)
     assert str(refused.rule) == "dmarc p=reject of bank.test"
     assert (refused.facts["dmarc"], refused.facts["dmarc policy"]) == ("fail", "reject of bank.test for bank.test")
+
+
+@pytest.mark.parametrize(("written", "said"), [(b"end", "pass bank.test"), (b"emd", "fail bank.test")])
+def test_a_signature_is_of_all_of_the_body(make: Any, written: bytes, said: str) -> None:
+    key, text = key_of("ed25519"), b"Your account.\r\n" * 5000 + b"end\r\n"
+    tags = "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=bank.test; s=sel; h=from"
+    content = signed(tags, b"From: eve@bank.test\r\n", text, key) + b"\r\n" + text.replace(b"end", written)
+    with dns_server(f'sel._domainkey.bank.test 60 TXT "{key.record}"') as dns:
+        config = make({"dns.servers": f'["{dns.address}"]', "dns.timeout": '"10s"', **JUDGING})
+        simulated = simulate(config, replace(SCRIPT, content=content), asking=True)
+    assert exchange_of(simulated, "(the message").facts["dkim"] == said
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,39 @@ def test_it_is_looked_for_reports_within_the_hour_in_a_minute_of_ones_own(site: 
     site.run(start)
     assert waits[0] == waits[1] != waits[2]
     assert all(60 <= wait <= 3600 for wait in waits)  # the clock stands at the full hour
+
+
+async def look(site: Site, reports: DmarcReports) -> asyncio.Task[None] | None:
+    """Let the next hour come; what is under way then."""
+    loop = asyncio.get_running_loop()
+    timer = started(reports)
+    site.clock.advance(timedelta(seconds=timer.when() - loop.time() - 0.01))
+    timer.cancel()
+    looked = loop.create_future()
+    loop.call_at(started(reports).when() + 0.001, looked.set_result, None)
+    await looked
+    assert reports._timer is not None
+    reports._timer.cancel()
+    return reports._task
+
+
+def started(reports: DmarcReports) -> asyncio.TimerHandle:
+    reports.start("mx.in.test")
+    assert reports._timer is not None
+    return reports._timer
+
+
+def test_while_reports_are_under_way_no_others_are_begun(site: Site) -> None:
+    site.count("b.test")
+    site.zone.treat("_dmarc.b.test", Manner(held=True))
+
+    async def look_three_times(reports: DmarcReports, _: Spool) -> None:
+        first = await look(site, reports)
+        assert first is not None
+        assert await look(site, reports) is first
+        site.zone.release()
+        await first
+        assert await look(site, reports) is not first
+
+    site.run(look_three_times)
+    assert site.queued() == ["dmarc@b.test"]

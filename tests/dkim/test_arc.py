@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genkan.dkim.arc import NO_CHAIN, ArcResult
+from genkan.dkim.key_pair import make_key_pair
 from genkan.dkim.signature import MOST_INSTANCES
 from genkan.dkim.verification import Verification
 from tests.support.signed_mail import BODY, HEADER, NOW, key_of, sealed, signed, verify
@@ -53,6 +54,17 @@ def test_keys_of_both_kinds_seal() -> None:
         "sel._domainkey.d2.test": (key_of("ed25519").record,),
     }
     assert arc(chain, keys=keys).outcome == "pass"
+
+
+def test_one_of_several_keys_under_a_name_is_enough() -> None:
+    key, other = key_of("ed25519").record, make_key_pair("ed25519").record
+    chain = sealed(HEADER, key=key_of("ed25519"))
+    for records, outcome in (((key, other), "pass"), ((other, key), "pass"), ((other,), "fail")):
+        assert arc(chain, keys={"sel._domainkey.d1.test": records}).outcome == outcome
+
+
+def test_a_strict_key_asks_nothing_of_a_sealer_who_has_no_identity() -> None:
+    assert arc(ONE, keys={"sel._domainkey.d1.test": (f"{key_of().record}; t=s",)}).outcome == "pass"
 
 
 @pytest.mark.parametrize(("body_then", "oldest"), [(BODY, 0), (b"footer", 3)])

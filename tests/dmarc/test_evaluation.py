@@ -190,6 +190,7 @@ def test_a_record_of_no_use_is_an_error_of_its_owner() -> None:
         (RELAXED | {"_dmarc.a.example.com": FAILED}, "example.com", ("fail", "a.example.com"), "fail"),
         (RELAXED, "example.com", ("temperror", "child.example.com"), "temperror"),
         (RELAXED, "example.com", ("temperror", "other.test"), "fail"),
+        (RELAXED | {"_dmarc.evilexample.com": FAILED}, "example.com", ("pass", "evilexample.com"), "fail"),
     ],
 )
 def test_what_the_dns_does_not_say_is_no_failure_of_the_message(

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from genkan.dns.resolver import Resolver
+from genkan.listener.client_name import ClientName, ClientNames
 from genkan.record.entry import ConnectionEntry, TransactionEntry
 from tests.listener.ruled import MESSAGE, call, kept, record, ruled, send
 from tests.support.caller import TLS, Caller, connections, proxy_v1
 from tests.support.dns_server import Manner, dns_server
-from tests.support.server import until
+from tests.support.server import StoppedClock, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +76,23 @@ def test_a_known_name_is_not_asked_for_again(tmp_path: Path, dns: DnsServer) -> 
         assert all("mx.out.test" in message.trace.decode() for message in kept(server.config))
 
 
+def test_a_name_that_is_known_is_there_at_once(dns: DnsServer) -> None:
+    async def look_up_twice() -> list[tuple[str, bool]]:
+        names = ClientNames(
+            Resolver((dns.address,), timedelta(seconds=10), StoppedClock()), (), asyncio.get_running_loop()
+        )
+        found = []
+        for _ in range(2):
+            name = ClientName()
+            names.look_up(name, "192.0.2.10")
+            found.append((name.domain, name.asking is not None))
+            if name.asking is not None:
+                await name.asking
+        return found
+
+    assert asyncio.run(look_up_twice()) == [("", True), ("mx.out.test", False)]
+
+
 def test_the_name_stays_after_starttls_and_in_a_second_message(tmp_path: Path, dns: DnsServer) -> None:
     with ruled(tmp_path, {}, settings(dns) + TLS) as server, call(server) as caller:
         assert caller.ask(b"STARTTLS") == [220]
@@ -86,6 +107,7 @@ def test_the_name_stays_after_starttls_and_in_a_second_message(tmp_path: Path, d
     ("client", "more"),
     [
         ("127.0.0.1", ""),
+        ("127.0.0.1", '[spf]\nmode = "off"\nexempt = []\n'),
         ("192.0.2.10", "reverse = false\n"),
         ("192.0.2.10", '[spf]\nmode = "off"\nexempt = ["192.0.2.0/24"]\n'),
     ],

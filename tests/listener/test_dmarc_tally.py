@@ -104,6 +104,29 @@ def test_rows_beyond_the_bound_are_counted_without_their_row(tmp_path: Path) -> 
     assert [(one.messages, one.beyond) for one in site.summaries()] == [(MOST_ROWS + 1, 2)]
 
 
+def test_the_bound_is_for_the_rows_of_all_domains_together(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    def counting(tally: DmarcTally) -> None:
+        for number in range(MOST_ROWS + 2):
+            domain = ("a.test", "b.test")[number % 2]
+            tally.count(transaction(f"10.0.{number // 256}.{number % 256}"), judged(domain=domain))
+
+    site.run(counting)
+    assert [(one.messages, one.beyond) for one in site.summaries()] == [(MOST_ROWS // 2, 1)] * 2
+
+
+def test_the_record_that_was_seen_last_is_reported(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    def counting(tally: DmarcTally) -> None:
+        for policy in ("reject", "quarantine"):
+            tally.count(transaction(), judged(record=replace(RECORD, p=policy)))
+
+    site.run(counting)
+    assert [(one.policy, one.messages) for one in site.summaries()] == [("quarantine", 2)]
+
+
 def test_domains_beyond_the_bound_are_not_counted(tmp_path: Path) -> None:
     site = Site(tmp_path)
 

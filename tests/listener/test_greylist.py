@@ -140,6 +140,17 @@ def test_who_comes_again_and_again_is_noted_once_and_when_it_is_let_in(tmp_path:
     assert (entry.sender, entry.let_in, entry.seen - entry.since) == ("x@out.test", True, 5 * MINUTE)
 
 
+def test_who_comes_again_while_it_is_being_noted_is_known(tmp_path: Path) -> None:
+    def come(greylist: Greylist, clock: StoppedClock) -> None:
+        assert not greylist.is_patient("192.0.2.10", "x@out.test")
+        assert greylist._take() is not None  # its write has not begun
+        clock.advance(5 * MINUTE)
+        assert greylist.is_patient("192.0.2.10", "x@out.test")
+
+    (entry,) = on_a_loop(tmp_path, come)
+    assert (entry.let_in, entry.seen - entry.since) == (True, 5 * MINUTE)
+
+
 def test_a_disk_that_fails_defers_and_is_told(tmp_path: Path) -> None:
     def fail() -> Directory:
         raise StorageError("no space")

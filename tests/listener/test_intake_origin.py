@@ -15,6 +15,7 @@ from genkan.record.entry import TransactionEntry
 from tests.listener.ruled import CLIENT, block, call, kept, record, ruled, send
 from tests.support.caller import PASSWORD
 from tests.support.dns_server import dns_server
+from tests.support.signed_mail import key_of, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ ZONE: Final = """
 out.test        300 TXT "v=spf1 ip4:192.0.2.10 -all"
 _dmarc.out.test 300 TXT "v=DMARC1; p=reject"
 """
+KEY: Final = key_of("ed25519")
+KEY_RECORD: Final = f'sel._domainkey.out.test 300 TXT "{KEY.record}"\n'
+TAGS: Final = "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=out.test; s=sel; h=from:subject"
 MARK: Final = 'spf.mode = "mark"\ndmarc.mode = "mark"\n'
 OURS: Final = (
     b"Authentication-Results: mx.in.test;\r\n"
@@ -50,7 +54,7 @@ IN_BODY: Final = b"Authentication-Results: mx.in.test; dmarc=pass\r\n"
 @contextmanager
 def judging(home: Path, documents: dict[str, str] | None = None, settings: str = MARK) -> Iterator[RunningServer]:
     """A server that asks a name server of ours; `settings` are keys of the first table."""
-    with dns_server(ZONE) as dns:
+    with dns_server(ZONE + KEY_RECORD) as dns:
         text = f'dns.servers = ["{dns.address}"]\ndns.timeout = "10s"\ndns.reverse = false\n{settings}'
         with ruled(home, documents or {}, text) as server:
             yield server
@@ -98,6 +102,20 @@ def test_a_message_begins_with_our_field_and_then_received_and_is_else_as_it_cam
     assert field == OURS or (
         size == 10 and field.startswith(b"Authentication-Results: mx.in.test;\r\n dmarc=permerror")
     )
+
+
+@pytest.mark.parametrize("way", [send_data, send_in_chunks])
+@pytest.mark.parametrize(("written", "result"), [(b"end", b"pass"), (b"emd", b"fail")])
+def test_a_signature_is_of_all_of_the_body_however_it_comes(
+    tmp_path: Path, written: bytes, result: bytes, way: Callable[[Caller, bytes], int]
+) -> None:
+    text = LINE * 1000 + b"end\r\n"
+    content = signed(TAGS, HEADER, text, KEY) + b"\r\n" + text.replace(b"end", written)
+    with judging(tmp_path) as server, call(server) as caller:
+        assert way(caller, content) == 250
+    (message,) = kept(server.config)
+    assert re.findall(rb"dkim=(\w+)", message.trace) == [result]
+    assert message.content == content
 
 
 @pytest.mark.parametrize("content", [b"", b"\r\n", b"\r\nbody\r\n", b"no header", b"From: x@out.test", HEADER])

@@ -180,6 +180,12 @@ def test_the_field_says_all_that_was_found(site: Site) -> None:
     assert field.endswith("\r\n")
 
 
+def test_the_field_names_the_sender_in_a_labels(site: Site) -> None:
+    found = judge(site, sender="x@例え.test").found
+    assert found is not None
+    assert b" spf=none smtp.mailfrom=x@xn--r8jz45g.test;" in found.field
+
+
 @pytest.mark.parametrize(("settings", "outcome"), [("", "fail"), ('[dmarc]\nmode = "off"', None)])
 def test_dmarc_is_judged_only_where_it_is_wanted(site: Site, settings: str, outcome: str | None) -> None:
     publish(site)

@@ -113,6 +113,22 @@ def test_a_recorded_judgement_is_treated_as_the_real_one(dmarc: DmarcResult, arc
     assert check.treatment(recorded.dmarc, recorded.signatures.arc) == check.treatment(dmarc, arc)
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_recorded_chain_vouches_for_no_more_than_it_did(sealed: bool) -> None:
+    found = recorded_origin({"dmarc": "fail", "arc": "pass d2.test d1.test", "arc dmarc": sealed})
+    assert found is not None
+    chain = found.signatures.arc
+    assert (chain.outcome, chain.domains) == ("pass", ("d2.test", "d1.test"))
+    assert sealed_as_passed(chain, "b.a.test") == sealed
+
+
+@pytest.mark.parametrize("facts", [{}, {"arc": "none"}, {"arc": "perhaps d1.test", "arc dmarc": True}, {"arc": True}])
+def test_what_is_no_chain_in_the_record_is_none(facts: dict[str, str | bool]) -> None:
+    found = recorded_origin({"dmarc": "fail", **facts})
+    assert found is not None
+    assert found.signatures.arc == NO_CHAIN
+
+
 @pytest.mark.parametrize("facts", [{}, {"spf": "pass"}, {"dmarc": "perhaps"}, {"dmarc": True}])
 def test_what_nobody_asked_is_not_known(facts: dict[str, str | bool]) -> None:
     assert recorded_origin(facts) is None

@@ -63,6 +63,8 @@ def test_the_result_is_a_fact_of_the_transaction_and_the_refusal_names_domain_an
         (SENDER, SpfFinding("pass", "smtp.mailfrom", "out.test")),
         ("", SpfFinding("pass", "smtp.helo", "client.test")),
         ("x@other.test", SpfFinding("none", "smtp.mailfrom", "other.test")),
+        ("x@例え.test", SpfFinding("none", "smtp.mailfrom", "xn--r8jz45g.test")),
+        ("x@[192.0.2.7]", SpfFinding("none", "smtp.mailfrom", "[192.0.2.7]")),
     ],
 )
 def test_the_transaction_knows_what_was_asked_about_and_what_came_of_it(

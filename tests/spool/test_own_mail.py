@@ -15,8 +15,9 @@ from genkan.spool.own_mail import REMEMBERED, PostOnce
 from genkan.spool.post import Post
 from genkan.spool.recording import Finished
 from genkan.spool.spool import Spool, SpoolLimits
+from genkan.spool.writer import Batch
 from genkan.storage.engine import StorageError
-from tests.support.spools import ACCEPTED, BOB, SpoolOnLoop, envelope, open_spool_on_loop
+from tests.support.spools import ACCEPTED, BOB, SpoolOnLoop, Taker, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,28 @@ def test_what_could_not_be_spooled_can_be_spooled_again(opened: SpoolOnLoop) -> 
     assert isinstance(error, StorageError)
     assert post(opened, {"a": Post(envelope(3), b"3")}) is None
     assert [message_id for message_id, _ in queued(opened)] == ["B0000000001", "B0000000003"]
+
+
+def test_who_delivers_is_told_of_what_is_new_and_only_of_that(opened: SpoolOnLoop) -> None:
+    opened.spool.taker = taker = Taker(room=2)
+    for message, left in ((1, 1), (2, 1)):
+        assert post(opened, {"a": Post(envelope(message), b"x")}) is None
+        assert taker.left == left
+    assert isinstance(post(opened, {"b": Post(envelope(3), b"x"), "c": Post(envelope(1), b"x")}), StorageError)
+    assert taker.left == 1
+
+
+def test_a_message_that_another_has_spooled_since_a_batch_failed_is_not_new(opened: SpoolOnLoop) -> None:
+    opened.spool.taker = taker = Taker(room=2)
+    answers: list[StorageError | None] = []
+    job = PostOnce(opened.spool, {"a": Post(envelope(1), b"1")}, ACCEPTED, answers.append)
+    with closing(opened.database()) as connection:
+        job.run(Batch(connection))
+        connection.execute("ROLLBACK")
+    assert post(opened, {"a": Post(envelope(2), b"2")}) is None
+    opened.spool.submit(job)
+    opened.turn_until(lambda: bool(answers))
+    assert (answers, taker.left, queued(opened)) == ([None], 1, [("B0000000002", b"2")])
 
 
 def test_who_only_delivers_from_a_spool_can_spool_too(tmp_path: Path) -> None:

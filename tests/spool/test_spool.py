@@ -20,45 +20,13 @@ from genkan.spool.spool import Spool, SpoolLimits
 from genkan.storage.engine import StorageCorrupt, StorageError
 from genkan.storage.lock import FolderInUse
 from tests.support.programs import crashes_survived
-from tests.support.spools import ANN, BOB, envelope, open_spool_on_loop
+from tests.support.spools import ANN, BOB, Taker, envelope, open_spool_on_loop
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from genkan.message.envelope import Envelope
     from genkan.spool.spool import Draft
     from tests.support.spools import SpoolOnLoop
 
 LIMITS: Final = SpoolLimits(inline_size=1000, segment_size=100_000, buffer=1_000_000)
-
-
-class Taker:
-    """Takes what there is room for, and notes it."""
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.taken: list[tuple[str, int]] = []
-        self.left = 0
-        self.held_until: list[datetime] = []
-
-    def claim(self, recipients: int) -> bool:
-        if recipients > self.room:
-            return False
-        self.room -= recipients
-        return True
-
-    def take(self, envelope: Envelope, size: int, content: bytes | None) -> None:
-        self.taken.append((envelope.message_id, size))
-        assert content is None or len(content) == size
-
-    def give_up(self, recipients: int) -> None:
-        self.room += recipients
-
-    def hold(self, deadline: datetime) -> None:
-        self.held_until.append(deadline)
-
-    def leave(self) -> None:
-        self.left += 1
 
 
 def columns(opened: SpoolOnLoop, query: str) -> list[tuple[object, ...]]:

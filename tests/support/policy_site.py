@@ -31,7 +31,7 @@ from genkan.policy.rulebook import Rulebook
 from genkan.policy.verdict import Verdict, decision_of
 from genkan.record.entry import ContentEntry, RcptEntry, TransactionEntry
 from genkan.rules.mail_match import MailText
-from genkan.smtp.address import Mailbox, parse_mailbox
+from genkan.smtp.address import Mailbox, fold_domain, parse_mailbox
 from genkan.smtp.command import NO_RCPT_PARAMETERS, MailParameters
 from tests.support.server import START
 
@@ -293,7 +293,8 @@ class Site:
     async def spf(self, client_address: str, sender: str, hello_domain: str) -> SpfResult:
         question = client_address, sender or hello_domain
         self.spf_asked.append(question)
-        return SpfResult(self.spf_results.get(question, "none"))
+        asked = fold_domain(sender.rpartition("@")[2] or hello_domain)
+        return SpfResult(self.spf_results.get(question, "none"), "" if asked.startswith("[") else asked)
 
     def is_patient(self, client_address: str, sender: str) -> bool:
         return (client_address, sender) in self.patient

@@ -107,6 +107,35 @@ class SpoolOnLoop:
         return apsw.Connection(str(self.spool.folder / "spool.db"))
 
 
+class Taker:
+    """Takes what there is room for, and notes it."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken: list[tuple[str, int]] = []
+        self.left = 0
+        self.held_until: list[datetime] = []
+
+    def claim(self, recipients: int) -> bool:
+        if recipients > self.room:
+            return False
+        self.room -= recipients
+        return True
+
+    def take(self, envelope: Envelope, size: int, content: bytes | None) -> None:
+        self.taken.append((envelope.message_id, size))
+        assert content is None or len(content) == size
+
+    def give_up(self, recipients: int) -> None:
+        self.room += recipients
+
+    def hold(self, deadline: datetime) -> None:
+        self.held_until.append(deadline)
+
+    def leave(self) -> None:
+        self.left += 1
+
+
 @contextmanager
 def open_spool_on_loop(folder: Path, limits: SpoolLimits | None = None) -> Iterator[SpoolOnLoop]:
     """The spool in `folder` for the block; what was submitted is finished, and told, at its end."""
