@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from genkan.dmarc.author import Author
 from genkan.dmarc.discovery import MOST_NAMES, TreeWalks
-from genkan.dmarc.evaluation import MOST_SIGNATURES, DmarcResult, evaluate
+from genkan.dmarc.evaluation import DmarcResult, evaluate
 from tests.dmarc.zones import FAILED, Zone, run
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_a_message_whose_authors_are_not_clear_is_refused_unasked() -> None:
 
 
 def test_what_has_signed_for_one_author_leaves_questions_for_the_next() -> None:
-    signers = [Checked("pass", f"{number}.a.b.c.d.e.f.evil.test") for number in range(MOST_SIGNATURES)]
+    signers = [Checked("pass", f"{number}.a.b.c.d.e.f.evil.test") for number in range(100)]
     zone: Names = {"_dmarc.evil.test": "v=DMARC1; p=none", **RELAXED}
     author = Author("", "there are several From fields", ("evil.test", "example.com"))
     result = run(evaluate(author, NO_SPF, signers, TreeWalks(Zone(zone).lookup)))
@@ -271,10 +271,9 @@ def test_one_message_cannot_have_us_ask_without_end() -> None:
     zone = Zone({"_dmarc.example.com": "v=DMARC1; p=reject"})
     deep = [Checked("pass", f"{'a.' * 60}x{number}.example.com") for number in range(1000)]
     before = time.process_time()
-    result = run(evaluate(Author("example.com"), NO_SPF, deep, TreeWalks(zone.lookup)))
+    run(evaluate(Author("example.com"), NO_SPF, deep, TreeWalks(zone.lookup)))
     assert time.process_time() - before < 0.1
     assert len(zone.asked) <= MOST_NAMES
-    assert len(result.aligned) <= MOST_SIGNATURES
 
 
 DOMAINS = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=4).map(".".join)

@@ -205,6 +205,12 @@ def test_a_setting_bounds_the_signatures_that_are_looked_at(site: Site) -> None:
     assert judge(site, header, "[dkim]\nsignatures = 3").outcome == "pass"
 
 
+def test_all_signatures_that_the_setting_allows_count(site: Site) -> None:
+    publish(site)
+    header = many_signatures(99) + signed_by(site, AUTHOR)
+    assert judge(site, header, "[dkim]\nsignatures = 100").outcome == "pass"
+
+
 # The DNS is late.
 
 

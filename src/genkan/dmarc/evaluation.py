@@ -7,7 +7,7 @@ What is done is decided elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from genkan.dmarc.author import plain_domain
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from genkan.dmarc.record import Alignment, DmarcRecord, Place, Policy
 
 DmarcOutcome = Literal["pass", "fail", "none", "permerror", "temperror"]
-
-MOST_SIGNATURES: Final = 50  # that are looked at
 
 
 class Checked(Protocol):
@@ -69,7 +67,10 @@ class DmarcResult:
 
 
 async def evaluate(author: Author, spf: Checked, dkim: Sequence[Checked], walks: TreeWalks) -> DmarcResult:
-    """Judge a message by what SPF and DKIM came to. Raises nothing that the lookup does not raise."""
+    """Judge a message by what SPF and DKIM came to. Raises nothing that the lookup does not raise.
+
+    Whoever calls it bounds how many signatures there are; what they can have asked is bounded by `walks`.
+    """
     if author.domain:
         return await _evaluate(author.domain, spf, dkim, walks)
     if author.is_unclear:
@@ -106,7 +107,7 @@ async def _evaluate(domain: str, spf: Checked, dkim: Sequence[Checked], walks: T
         return replace(result, outcome="temperror", reason=f"{walk.failed} cannot be had") if walk.failed else result
     if not walk.record.usable:
         return replace(result, outcome="permerror", reason=f"the record of {walk.policy_domain} has a wrong policy")
-    judged = await _judged(result, walk.record, (spf, *dkim[:MOST_SIGNATURES]), _Alignment(walk, walks))
+    judged = await _judged(result, walk.record, (spf, *dkim), _Alignment(walk, walks))
     return await _with_policy(judged, walk.record, walks)
 
 
