@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from genkan.dkim.verification import Authentication, Verification
+from tests.support.signed_mail import MOST
 from tests.support.vectors import vectors_folder
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ RFC_6376_RECORDS: Final = {  # appendix C
 def verify(message: bytes, records: Mapping[str, str], chunk: int) -> Authentication:
     """The results at the time at which the topmost signature was made."""
     header, _, body = message.partition(b"\r\n\r\n")
-    verification = Verification(header + b"\r\n")
+    verification = Verification(header + b"\r\n", MOST)
     for start in range(0, len(body), chunk):
         verification.feed(body[start : start + chunk])
     signed = re.search(rb"[ \t]t=([0-9]+)", header)

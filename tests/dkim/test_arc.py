@@ -12,7 +12,7 @@ from genkan.dkim.arc import NO_CHAIN, ArcResult
 from genkan.dkim.key_pair import make_key_pair
 from genkan.dkim.signature import MOST_INSTANCES
 from genkan.dkim.verification import Verification
-from tests.support.signed_mail import BODY, HEADER, NOW, key_of, sealed, signed, verify
+from tests.support.signed_mail import BODY, HEADER, MOST, NOW, key_of, sealed, signed, verify
 
 if TYPE_CHECKING:
     from genkan.dkim.key_record import KeyText
@@ -41,7 +41,7 @@ def test_a_chain_that_holds_names_its_sealers_and_what_the_newest_found() -> Non
 
 
 def test_a_chain_is_verified_beside_the_signatures_of_dkim() -> None:
-    verification = Verification(sealed(signed()))
+    verification = Verification(sealed(signed()), MOST)
     assert verification.questions == ("sel._domainkey.example.test", "sel._domainkey.d1.test")
     found = verify(sealed(signed()))
     assert (found.dkim[0].outcome, found.arc.outcome) == ("pass", "pass")
@@ -116,7 +116,7 @@ def test_a_chain_with_a_signature_that_is_not_good_fails(header: bytes, reason: 
 def test_what_is_no_chain_fails_and_no_key_is_asked_for(header: bytes, reason: str) -> None:
     found = arc(header)
     assert (found.outcome, found.domains, found.reason) == ("fail", (), reason)
-    assert Verification(header).questions == ()
+    assert Verification(header, MOST).questions == ()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_no_chain_fails_and_no_key_is_asked_for(header: bytes, reason: s
 def test_a_chain_whose_sealers_did_not_find_it_good_fails(header: bytes, reason: str) -> None:
     found = arc(header)
     assert (found.outcome, found.domains[-1], found.reason) == ("fail", "d1.test", reason)
-    assert Verification(header).questions == ()
+    assert Verification(header, MOST).questions == ()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dkim.verification import MOST_SIGNATURES, Authentication, DkimResult, Verification
-from tests.support.signed_mail import BODY, HEADER, NOW, QUESTION, TAGS, key_of, signed, verify
+from genkan.dkim.verification import Authentication, DkimResult, Verification
+from tests.support.signed_mail import BODY, HEADER, MOST, NOW, QUESTION, TAGS, key_of, signed, verify
 
 if TYPE_CHECKING:
     from genkan.dkim.key_pair import KeyKind
@@ -110,7 +110,7 @@ def test_a_signature_that_has_expired_is_no_longer_good(tags: str, expected: tup
 )
 def test_a_signature_that_cannot_be_read_or_used_says_why(header: bytes, expected: tuple[str, str]) -> None:
     assert outcome(header) == expected
-    assert Verification(header).questions == ()
+    assert Verification(header, MOST).questions == ()
 
 
 def test_of_a_signature_that_cannot_be_used_what_can_be_read_is_told() -> None:
@@ -141,19 +141,17 @@ def test_a_signature_behind_whose_length_more_follows_does_not_count() -> None:
     assert outcome(header, b"Dear Bob,\r\n") == ("permerror", "l= is more than the body has")
 
 
-def test_signatures_are_told_from_the_top_down_and_the_rest_is_counted() -> None:
+def test_signatures_are_told_from_the_top_down_and_no_more_than_are_wanted() -> None:
     header = GOOD
-    for number in range(MOST_SIGNATURES):
+    for number in range(MOST):
         header = f"DKIM-Signature: v=1; s=s{number}\r\n".encode() + header
-    found = verify(header)
-    assert [result.selector for result in found.dkim] == [f"s{number}" for number in range(9, -1, -1)]
-    assert found.unread == 1
-    assert Verification(GOOD * 3, most=2).results({}, NOW).unread == 1
+    assert [result.selector for result in verify(header).dkim] == [f"s{number}" for number in range(9, -1, -1)]
+    assert len(Verification(GOOD * 3, 2).results({}, NOW).dkim) == 2
 
 
 def test_a_question_is_asked_once() -> None:
     other = signed(TAGS.replace("s=sel", "s=two"), GOOD)
-    assert Verification(signed(header=other)).questions == (QUESTION, "two._domainkey.example.test")
+    assert Verification(signed(header=other), MOST).questions == (QUESTION, "two._domainkey.example.test")
 
 
 def test_one_signature_does_not_break_another() -> None:
@@ -170,7 +168,7 @@ def test_a_signature_is_found_under_its_name_in_any_writing(name: bytes) -> None
 
 
 def test_mail_without_signatures_has_no_results_and_is_not_hashed() -> None:
-    verification = Verification(HEADER)
+    verification = Verification(HEADER, MOST)
     verification.feed(BODY)
     assert verification.results({}, NOW) == Authentication()
     assert verification.questions == ()
@@ -178,13 +176,13 @@ def test_mail_without_signatures_has_no_results_and_is_not_hashed() -> None:
 
 
 def test_a_body_is_hashed_only_for_signatures_that_can_be_used() -> None:
-    assert Verification(GOOD.replace(b"v=1", b"v=2"))._bodies == {}
-    assert set(Verification(GOOD)._bodies) == {"relaxed"}
+    assert Verification(GOOD.replace(b"v=1", b"v=2"), MOST)._bodies == {}
+    assert set(Verification(GOOD, MOST)._bodies) == {"relaxed"}
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=6))
 def test_however_the_body_is_cut_the_results_are_the_same(cuts: list[int]) -> None:
-    verification = Verification(GOOD)
+    verification = Verification(GOOD, MOST)
     places = [0, *sorted(cuts), len(BODY)]
     for number in range(len(places) - 1):
         verification.feed(BODY[places[number] : places[number + 1]])

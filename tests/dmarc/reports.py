@@ -18,7 +18,7 @@ from genkan.dmarc.aggregate import (
 )
 
 PERIOD: Final = Period(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 1, 23, 59, 59, tzinfo=UTC))
-REPORTER: Final = Reporter("In Test", "postmaster@in.test", "https://in.test/dmarc", "Genkan 1")
+REPORTER: Final = Reporter("In Test", "postmaster@in.test", "Genkan 1")
 POLICY: Final = PublishedPolicy("example.com", "reject", "quarantine", "none", "s", "r", "1:d", True, "treewalk")
 PASSED: Final = Row(
     "192.0.2.1",

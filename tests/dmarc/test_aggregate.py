@@ -30,9 +30,7 @@ SEEN = Seen("192.0.2.1", "example.net", (), SpfCheck("example.net", "pass"))
 
 def result(outcome: DmarcOutcome, requested: Policy, policy: Policy, aligned: tuple[str, ...] = ()) -> DmarcResult:
     record = DmarcRecord(requested)
-    return DmarcResult(
-        outcome, "", "example.com", "example.com", "example.com", record, requested, policy, aligned=aligned
-    )
+    return DmarcResult(outcome, "", "example.com", "example.com", record, requested, policy, aligned=aligned)
 
 
 def test_a_row_has_what_reports_are_about() -> None:

@@ -87,9 +87,7 @@ OLD: Final = """\
 
 def test_the_sample_of_the_rfc_is_read() -> None:
     assert parse_report(SAMPLE.encode()) == Report(
-        Reporter(
-            "Sample Reporter", "report_sender@example-reporter.com", "...", "Example DMARC Aggregate Reporter v1.2"
-        ),
+        Reporter("Sample Reporter", "report_sender@example-reporter.com", "Example DMARC Aggregate Reporter v1.2"),
         "3v98abbp8ya9n3va8yr8oa3ya",
         Period(datetime(1979, 8, 7, tzinfo=UTC), datetime(1979, 8, 7, 23, 59, 59, tzinfo=UTC)),
         PublishedPolicy("example.com", "quarantine", "none", "none", discovery="treewalk"),

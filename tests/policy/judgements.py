@@ -37,6 +37,6 @@ def judged(
     """A message in the name of `domain`, which it signed if it passed."""
     aligned = (domain,) if outcome == "pass" else ()
     policy = "none" if record is None else record.p
-    result = DmarcResult(outcome, "", domain, domain, domain, record, policy, policy, aligned=aligned)
+    result = DmarcResult(outcome, "", domain, domain, record, policy, policy, aligned=aligned)
     dkim = (DkimResult("pass", domain=domain, selector="s"),) if aligned else (DkimResult("permerror"),)
     return Judged(Authentication(dkim), result, treatment)

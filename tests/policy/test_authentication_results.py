@@ -108,12 +108,12 @@ def test_several_signatures_are_told_apart() -> None:
             "dmarc=none (there is no record) header.from=a.test",
         ),
         (
-            DmarcResult("pass", "sent for a.test, which is aligned", "a.test", "a.test", "a.test", DmarcRecord()),
+            DmarcResult("pass", "sent for a.test, which is aligned", "a.test", "a.test", DmarcRecord()),
             "dmarc=pass policy.dmarc=none header.from=a.test",
         ),
         (
             DmarcResult(
-                *("fail", "nothing that passes is aligned with b.a.test", "b.a.test", "a.test", "a.test"),
+                *("fail", "nothing that passes is aligned with b.a.test", "b.a.test", "a.test"),
                 DmarcRecord(p="reject", testing=True),
                 requested="reject",
                 policy="quarantine",

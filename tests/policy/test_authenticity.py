@@ -300,7 +300,7 @@ def chain_of(count: int) -> bytes:
 def test_ten_thousand_signatures_cost_ten_questions(site: Site) -> None:
     judged = judge(site, many_signatures(10_000) + HEADER, "[limits]\nheader_lines = 20000")
     assert judged.found is not None
-    assert (len(judged.found.signatures.dkim), judged.found.signatures.unread) == (10, 9990)
+    assert len(judged.found.signatures.dkim) == 10
     assert len(site.asked) == 10 + len(WALK)
 
 

@@ -22,7 +22,7 @@ from genkan.record.entry import MOST_TEXT
 
 FIELD: Final = b"Authentication-Results: mx.test;\r\n dmarc=fail (why not) header.from=b.a.test;\r\n dkim=none\r\n"
 FAIL: Final = DmarcResult(
-    "fail", "why not", "b.a.test", "a.test", "a.test", DmarcRecord(p="reject"), requested="reject", policy="reject"
+    "fail", "why not", "b.a.test", "a.test", DmarcRecord(p="reject"), requested="reject", policy="reject"
 )
 SEALED: Final = ArcResult("pass", 2, ("d2.test", "d1.test"), 0, " mx.test; dmarc=pass header.from=b.a.test")
 

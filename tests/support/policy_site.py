@@ -214,7 +214,7 @@ def text_of(content: bytes) -> MailText:
     reader = TextReader(1 << 20)
     reader.feed(content)
     reader.finish()
-    return MailText(HeaderFields(without_results(reader.header.octets, HOSTNAME).header), reader.texts)
+    return MailText(HeaderFields(without_results(reader.header.octets, HOSTNAME)), reader.texts)
 
 
 class Site:

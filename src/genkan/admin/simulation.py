@@ -303,7 +303,7 @@ class Simulation:
         text = None
         if self._reader is not None:
             self._reader.finish()
-            header = without_results(self._reader.header.octets, self._config.hostname).header
+            header = without_results(self._reader.header.octets, self._config.hostname)
             text = MailText(HeaderFields(header), self._reader.texts)
         facts = ContentFacts(self._transaction, event.fault, event.size, self._header, Handlings(), text)
         facts.judging = self._judge

@@ -39,15 +39,11 @@ _PREHASHED: Final = Prehashed(SHA256())
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs for a domain. The public half of `key` is to stand in the DNS at `selector`._domainkey.`domain`.
-
-    `lifetime` is for how many seconds a signature is good, `None` for ever.
-    """
+    """Signs for a domain. The public half of `key` is to stand in the DNS at `selector`._domainkey.`domain`."""
 
     domain: str
     selector: str
     key: RSAPrivateKey | Ed25519PrivateKey
-    lifetime: int | None = None
 
     def field(self, header: bytes, body_hash: bytes, now: int) -> bytes:
         """The DKIM-Signature field with its CRLF, for the top of a message with this header section.
@@ -65,10 +61,7 @@ class Signer:
         """The field up to the "=" of b=, its last tag."""
         algorithm = "rsa-sha256" if isinstance(self.key, RSAPrivateKey) else "ed25519-sha256"
         tags = ["v=1;", f"a={algorithm};", "c=relaxed/relaxed;", f"d={fold_domain(self.domain)};"]
-        tags += [f"s={fold_domain(self.selector)};", f"t={now};"]
-        if self.lifetime is not None:
-            tags.append(f"x={now + self.lifetime};")
-        tags.append(f"bh={b64encode(body_hash).decode()};")
+        tags += [f"s={fold_domain(self.selector)};", f"t={now};", f"bh={b64encode(body_hash).decode()};"]
         covered = [f"{name}:" for name in names[:-1]] + [f"{names[-1]};"]
         covered[0] = f"h={covered[0]}"
         return f"DKIM-Signature: {_folded(tags, ' ', 16)}\r\n {_folded(covered, '', 1)}\r\n b=".encode()

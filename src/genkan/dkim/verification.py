@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from genkan.dkim.header_section import HeaderField
     from genkan.dkim.key_record import KeyText
 
-MOST_SIGNATURES: Final = 10  # that are looked at unless the caller says otherwise
-
 _SIGNATURE: Final = b"dkim-signature"
 _TELLING: Final = 8  # characters of b= that tell signatures apart; RFC 6008, 4
 
@@ -55,10 +53,9 @@ class DkimResult:
 
 
 class Authentication(NamedTuple):
-    """What the signatures of a message say: those of DKIM from the top down, how many more were not looked at, and ARC."""
+    """What the signatures of a message say: those of DKIM from the top down, and the chain of ARC."""
 
     dkim: tuple[DkimResult, ...] = ()
-    unread: int = 0
     arc: ArcResult = NO_CHAIN
 
 
@@ -76,10 +73,10 @@ class Verification:
     Nothing that a message holds raises. `questions` are the names of the TXT records that the results need.
     """
 
-    __slots__ = ("_bodies", "_chain", "_header", "_read", "_unread", "questions")
+    __slots__ = ("_bodies", "_chain", "_header", "_read", "questions")
 
-    def __init__(self, header: bytes, most: int = MOST_SIGNATURES) -> None:
-        """`most` DKIM signatures are looked at, those at the top; the others are counted."""
+    def __init__(self, header: bytes, most: int) -> None:
+        """`most` DKIM signatures are looked at, those at the top."""
         self.questions: tuple[str, ...] = ()
         self._read: tuple[_Read | DkimResult, ...] = ()
         self._bodies: dict[Form, BodyHash] = {}
@@ -87,9 +84,7 @@ class Verification:
         if not _starts_signed(header) and not _find_signed(header):
             return
         self._header = HeaderSection(header)
-        fields = self._header.named(_SIGNATURE)
-        self._unread = max(0, len(fields) - most)
-        self._read = tuple(_read_field(field) for field in fields[:most])
+        self._read = tuple(_read_field(field) for field in self._header.named(_SIGNATURE)[:most])
         self._chain = ArcChain(self._header)
         signatures = [one.signature for one in self._read if isinstance(one, _Read)]
         self._bodies = _body_hashes((*signatures, *self._chain.signatures))
@@ -111,7 +106,7 @@ class Verification:
         bodies = {form: body.finish() for form, body in self._bodies.items()}
         message = Message(self._header, bodies, keys, now)
         dkim = tuple(one if isinstance(one, DkimResult) else _judge(message, one) for one in self._read)
-        return Authentication(dkim, self._unread, self._chain.result(message))
+        return Authentication(dkim, self._chain.result(message))
 
 
 def _read_field(field: HeaderField) -> _Read | DkimResult:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from genkan.dmarc.evaluation import DmarcResult
     from genkan.dmarc.record import Alignment, DmarcRecord, Policy
@@ -73,14 +73,6 @@ class Seen(NamedTuple):
     spf: SpfCheck | None
 
 
-class Entry(NamedTuple):
-    """One message as it is counted: the day in UTC, whose report it goes into, and the row."""
-
-    day: date
-    policy_domain: str
-    row: Row
-
-
 @dataclass(frozen=True, slots=True)
 class PublishedPolicy:
     """The record as the reporter saw it, and where (RFC 9990, 3.1.1.5); "" where it does not say."""
@@ -97,11 +89,10 @@ class PublishedPolicy:
 
 
 class Reporter(NamedTuple):
-    """Who reports: a name, an address to write to, and what else may help; `generator` is the software."""
+    """Who reports: a name, and an address to write to; `generator` is the software."""
 
     organization: str
     email: str
-    contact: str = ""
     generator: str = ""
 
 

@@ -44,16 +44,14 @@ class DmarcResult:
 
     `requested` is the policy that is meant for the message, were it to fail, and `policy` what is left of it while the owner
     is testing: that is to be applied on "fail", and on "permerror", where it is the strictest that a message without one author
-    can have failed. `policy_domain`, `record` and `organizational_domain`
-    are as in `Discovery`. `aligned` are the signing domains that pass and are the author's, in their order; `reason` is in
-    words.
+    can have failed. `policy_domain` and `record` are as in `Discovery`. `aligned` are the signing domains that pass and are
+    the author's, in their order; `reason` is in words.
     """
 
     outcome: DmarcOutcome
     reason: str
     author_domain: str = ""
     policy_domain: str = ""
-    organizational_domain: str = ""
     record: DmarcRecord | None = None
     requested: Policy = "none"
     policy: Policy = "none"
@@ -100,9 +98,7 @@ def _strictest(problem: str, claims: Sequence[DmarcResult]) -> DmarcResult:
 async def _evaluate(domain: str, spf: Checked, dkim: Sequence[Checked], walks: TreeWalks) -> DmarcResult:
     """The judgement of mail whose author's domain this is."""
     walk = await walks.discover(domain)
-    result = DmarcResult(
-        "none", "there is no record", domain, walk.policy_domain, walk.organizational_domain, walk.record
-    )
+    result = DmarcResult("none", "there is no record", domain, walk.policy_domain, walk.record)
     if walk.record is None:
         return replace(result, outcome="temperror", reason=f"{walk.failed} cannot be had") if walk.failed else result
     if not walk.record.usable:

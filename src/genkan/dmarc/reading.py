@@ -210,7 +210,6 @@ def _report(reader: _Reader) -> Report:
         reporter=Reporter(
             organization=metadata.needed("org_name", LONGEST_NAME),
             email=metadata.text_or_none("email", LONGEST_NAME),
-            contact=metadata.text_or_none("extra_contact_info"),
             generator=metadata.text_or_none("generator"),
         ),
         id=metadata.needed("report_id"),

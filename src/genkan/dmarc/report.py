@@ -141,7 +141,6 @@ def _metadata(report: Report, left_out: int) -> Iterator[str]:
     yield "<report_metadata>"
     yield _element("org_name", reporter.organization)
     yield _element("email", reporter.email)
-    yield from _optional("extra_contact_info", reporter.contact)
     yield _element("report_id", report.id)
     yield f"<date_range><begin>{_seconds(period.begin)}</begin><end>{_seconds(period.end)}</end></date_range>"
     yield from _optional("error", "; ".join(errors))

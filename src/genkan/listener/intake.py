@@ -133,7 +133,7 @@ class Intake:
 
     def _own(self, header: bytes) -> bytes:
         """A header section in which nobody else speaks in our name (RFC 8601, 5)."""
-        return without_results(header, self._house.hostname).header
+        return without_results(header, self._house.hostname)
 
     def header_start(self) -> bytes:
         """The first octets of the header section: as many as the record keeps."""

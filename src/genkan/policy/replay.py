@@ -154,7 +154,7 @@ class Replay:
 
     def _scanned(self, text: MailText, entry: ContentEntry) -> HeaderScan:
         """The header section as the checks saw it, when our field was not there yet."""
-        return _scanned(without_results(text.header.octets, self._hostname).header, entry)
+        return _scanned(without_results(text.header.octets, self._hostname), entry)
 
 
 class RecordedText(MailText):
@@ -168,7 +168,7 @@ class RecordedText(MailText):
     def __init__(self, entry: ContentEntry, hostname: str) -> None:
         """`scan` has the header section as the checks want it; `hostname` is ours, in whose name nobody else speaks."""
         octets = entry.header.encode("latin-1", "replace")
-        octets = without_results(octets[: octets.rfind(b"\n") + 1], hostname).header
+        octets = without_results(octets[: octets.rfind(b"\n") + 1], hostname)
         self.scan = _scanned(octets, entry)
         if entry.from_field and not self.scan.from_fields:  # it is recorded by itself as well
             octets += b"From: " + entry.from_field.encode("utf-8", "replace") + b"\r\n"
