@@ -21,6 +21,7 @@ NOW: Final = 1_500_000_000
 # Cases where RFC 8617 and the suite disagree, each with the reason.
 EXCEPTIONS: Final = {
     "ams_fields_c_na": "without c= the suite reads relaxed/relaxed, the RFC (4.1.2) what RFC 6376, 3.5, says: simple/simple",
+    "ams_fields_h_empty": "the suite lets a signature cover no From, the RFC (4.1.2) reads h= as RFC 6376, 3.5, which wants it",
 }
 
 
