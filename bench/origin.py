@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accounting import TICKS
-from genkan.dkim.body_hash import BodyHash
 from genkan.dkim.key_pair import make_key_pair, read_private_key
+from genkan.dkim.message_signer import signed
 from genkan.dkim.signing import Signer
 
 if TYPE_CHECKING:
@@ -80,11 +80,8 @@ def _message(number: int, key: bytes) -> tuple[bytes, bytes]:
         f"From: <a@{domain}>\r\nTo: <load@in.example>\r\nSubject: {number}\r\nDate: Thu, 26 Nov 2026 00:00:00 +0000\r\n"
     )
     body = b"A line of a message that says nothing in seventy characters or so.\r\n" * 10
-    hashed = BodyHash("relaxed")
-    hashed.feed(body)
     signer = Signer(domain, "s", read_private_key(key))
-    field = signer.field(header.encode(), hashed.finish().whole, int(time.time()))
-    return f"a@{domain}".encode(), field + header.encode() + b"\r\n" + body
+    return f"a@{domain}".encode(), signed(header.encode() + b"\r\n" + body, [signer], int(time.time()))
 
 
 @contextmanager

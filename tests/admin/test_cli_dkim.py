@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from genkan.directory import Directory
+from genkan.dkim.header_section import HeaderSection
 from genkan.dkim.key_pair import read_private_key
 from genkan.dkim.signing import Signer
 from tests.support.dns_server import Manner, dns_server
@@ -93,7 +94,7 @@ def test_the_record_is_what_verifies_a_signature_of_the_key(installation: Instal
     with Directory.open(installation.config.storage_folder) as directory:
         (key,) = directory.dkim_keys.signing("in.test")
     signer = Signer(key.domain, key.selector, read_private_key(key.private_key))
-    header = signer.field(HEADER, body_hash(BODY), NOW) + HEADER
+    header = signer.field(HeaderSection(HEADER), body_hash(BODY), NOW) + HEADER
     (found,) = verify(header, keys={entry["name"]: (entry["record"],)}).dkim
     assert (found.outcome, found.domain) == ("pass", "in.test")
 

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from genkan.dkim.header_section import HeaderSection
 from genkan.dkim.signing import Signer
 from tests.support.dkimpy import need_dkimpy, run_dkimpy, verified
 from tests.support.signed_mail import BODY, HEADER, NOW, QUESTION, Key, body_hash, key_of, verify
@@ -41,7 +42,7 @@ def private_text(key: Key) -> str:
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
 def test_it_finds_our_signatures_good_until_the_message_is_changed(kind: KeyKind) -> None:
     key = key_of(kind)
-    header = Signer("example.test", "sel", key.private).field(HEADER, body_hash(BODY), NOW) + HEADER
+    header = Signer("example.test", "sel", key.private).field(HeaderSection(HEADER), body_hash(BODY), NOW) + HEADER
     verdicts = [
         verified(message, {QUESTION: key.record})
         for message in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from genkan.dkim.header_section import HeaderSection
 from genkan.dkim.signing import Signer
 from genkan.dns.answer import Answer, Status
 from tests.support.policy_site import ACCEPTED
@@ -38,7 +39,7 @@ def signed_by(site: Site, domain: str, header: bytes = HEADER, body: bytes = BOD
     """The header with a signature of a domain whose key is published."""
     site.zone[f"sel._domainkey.{domain}"] = txt(key_of().record)
     now = int(START.timestamp())
-    return Signer(domain, "sel", key_of().private).field(header, body_hash(body), now) + header
+    return Signer(domain, "sel", key_of().private).field(HeaderSection(header), body_hash(body), now) + header
 
 
 def sealers(site: Site, count: int) -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from genkan.dkim.body_hash import BodyHash
+from genkan.dkim.header_section import HeaderSection
 from genkan.dkim.key_pair import KeyFileError, read_private_key
 from genkan.dkim.signing import Signer
 
@@ -52,7 +53,8 @@ class MessageSigner:
         """The DKIM-Signature fields for this header section, `now` in seconds since 1970; the body is complete."""
         if not self._digest:
             self._digest = self._body.finish().whole
-        return b"".join(signer.field(header, self._digest, now) for signer in self._signers)
+        section = HeaderSection(header)
+        return b"".join(signer.field(section, self._digest, now) for signer in self._signers)
 
 
 def signers_of(keys: Iterable[StoredKey], unusable: Callable[[StoredKey, KeyFileError], None]) -> list[Signer]:

@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from genkan.dkim.header_section import HeaderField, HeaderSection
+from genkan.dkim.header_section import HeaderField
 from genkan.smtp.address import fold_domain
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from genkan.dkim.header_section import HeaderSection
 
 # Signed where there are any; RFC 6376, 5.4.1, and what lists and MIME have added.
 SIGNED_NAMES: Final = (
@@ -45,16 +47,15 @@ class Signer:
     selector: str
     key: RSAPrivateKey | Ed25519PrivateKey
 
-    def field(self, header: bytes, body_hash: bytes, now: int) -> bytes:
+    def field(self, header: HeaderSection, body_hash: bytes, now: int) -> bytes:
         """The DKIM-Signature field with its CRLF, for the top of a message with this header section.
 
         `body_hash` is that of the whole body in relaxed form (`BodyHash`), `now` in seconds since 1970.
         """
-        section = HeaderSection(header)
-        names = _covered(section)
+        names = _covered(header)
         unsigned = self._unsigned_field(names, body_hash, now)
         own = HeaderField(b"dkim-signature", unsigned)
-        digest = section.digest((name.lower().encode() for name in names), "relaxed", own)
+        digest = header.digest((name.lower().encode() for name in names), "relaxed", own)
         return unsigned + _folded([*_chunks(b64encode(self._sign(digest)).decode())], "", 3).encode() + b"\r\n"
 
     def _unsigned_field(self, names: list[str], body_hash: bytes, now: int) -> bytes:
@@ -72,11 +73,11 @@ class Signer:
         return self.key.sign(digest)
 
 
-def _covered(section: HeaderSection) -> list[str]:
+def _covered(header: HeaderSection) -> list[str]:
     """The names of h=, each as often as there are such fields; From is always among them."""
     names: list[str] = []
     for name in SIGNED_NAMES:
-        count = min(section.count(name.lower().encode()), MOST_OF_ONE_NAME)
+        count = min(header.count(name.lower().encode()), MOST_OF_ONE_NAME)
         names += [name] * (count + (name in SEALED_NAMES))
     return names
 
