@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from genkan.dkim.verification import Authentication, Verification
+from genkan.dkim.verification import Signatures, Verification
 from tests.support.signed_mail import MOST
 from tests.support.vectors import vectors_folder
 
@@ -48,7 +48,7 @@ RFC_6376_RECORDS: Final = {  # appendix C
 }
 
 
-def verify(message: bytes, records: Mapping[str, str], chunk: int) -> Authentication:
+def verify(message: bytes, records: Mapping[str, str], chunk: int) -> Signatures:
     """The results at the time at which the topmost signature was made."""
     header, _, body = message.partition(b"\r\n\r\n")
     verification = Verification(header + b"\r\n", MOST)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dkim.verification import Authentication, DkimResult, Verification
+from genkan.dkim.verification import DkimResult, Signatures, Verification
 from tests.support.signed_mail import BODY, HEADER, MOST, NOW, QUESTION, TAGS, key_of, signed, verify
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_a_signature_is_found_under_its_name_in_any_writing(name: bytes) -> None
 def test_mail_without_signatures_has_no_results_and_is_not_hashed() -> None:
     verification = Verification(HEADER, MOST)
     verification.feed(BODY)
-    assert verification.results({}, NOW) == Authentication()
+    assert verification.results({}, NOW) == Signatures()
     assert verification.questions == ()
     assert verification._bodies == {}
 

@@ -14,7 +14,7 @@ from genkan.dmarc.aggregate import (
     Reporter,
     Row,
     Signature,
-    SpfCheck,
+    SpfAuthResult,
 )
 
 PERIOD: Final = Period(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 1, 23, 59, 59, tzinfo=UTC))
@@ -28,7 +28,7 @@ PASSED: Final = Row(
     header_from="example.com",
     envelope_from="bounce.example.net",
     signatures=(Signature("example.com", "s1", "pass"), Signature("example.net", "s2", "fail")),
-    spf=SpfCheck("bounce.example.net", "pass"),
+    spf=SpfAuthResult("bounce.example.net", "pass"),
 )
 FAILED: Final = Row(
     "2001:db8::1",

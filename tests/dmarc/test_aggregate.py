@@ -14,7 +14,7 @@ from genkan.dmarc.aggregate import (
     Row,
     Seen,
     Signature,
-    SpfCheck,
+    SpfAuthResult,
     published_policy,
     row_of,
 )
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genkan.dmarc.evaluation import DmarcOutcome
     from genkan.dmarc.record import Policy
 
-SEEN = Seen("192.0.2.1", "example.net", (), SpfCheck("example.net", "pass"))
+SEEN = Seen("192.0.2.1", "example.net", (), SpfAuthResult("example.net", "pass"))
 
 
 def result(outcome: DmarcOutcome, requested: Policy, policy: Policy, aligned: tuple[str, ...] = ()) -> DmarcResult:
@@ -44,7 +44,7 @@ def test_a_row_has_what_reports_are_about() -> None:
         header_from="example.com",
         envelope_from="example.net",
         signatures=(signature,),
-        spf=SpfCheck("example.net", "pass"),
+        spf=SpfAuthResult("example.net", "pass"),
     )
 
 

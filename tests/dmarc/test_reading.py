@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genkan.dmarc.aggregate import Override, Period, PublishedPolicy, Report, Reporter, Row, Signature, SpfCheck
+from genkan.dmarc.aggregate import Override, Period, PublishedPolicy, Report, Reporter, Row, Signature, SpfAuthResult
 from genkan.dmarc.reading import (
     LONGEST_NAME,
     MOST_DEPTH,
@@ -101,7 +101,7 @@ def test_the_sample_of_the_rfc_is_read() -> None:
                     header_from="example.com",
                     envelope_from="example.com",
                     signatures=(Signature("example.com", "abc123", "pass"),),
-                    spf=SpfCheck("example.com", "fail"),
+                    spf=SpfAuthResult("example.com", "fail"),
                 ),
                 123,
             ),
@@ -123,7 +123,7 @@ def test_a_report_of_old_is_read(namespace: str) -> None:
                 spf_aligned=True,
                 header_from="example.com",
                 signatures=(Signature("example.com", "", "permerror"),),
-                spf=SpfCheck("a.example.com", "pass"),
+                spf=SpfAuthResult("a.example.com", "pass"),
                 overrides=(Override("other", "forwarded by a list"), Override("mailing_list")),
             ),
             1,

@@ -20,7 +20,7 @@ from genkan.dmarc.aggregate import (
     Reporter,
     Row,
     Signature,
-    SpfCheck,
+    SpfAuthResult,
 )
 from genkan.dmarc.reading import parse_report, read_report
 from genkan.dmarc.report import (
@@ -173,7 +173,7 @@ ROW = st.builds(
     header_from=NAME,
     envelope_from=WORD,
     signatures=st.lists(st.builds(Signature, WORD, WORD, RESULT), max_size=3).map(tuple),
-    spf=st.none() | st.builds(SpfCheck, WORD, RESULT),
+    spf=st.none() | st.builds(SpfAuthResult, WORD, RESULT),
     overrides=st.lists(st.builds(Override, st.sampled_from(["local_policy", "other"]), WORD), max_size=2).map(tuple),
 )
 POLICIES = st.sampled_from(["none", "quarantine", "reject"])

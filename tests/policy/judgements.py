@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from genkan.dkim.verification import Authentication, DkimResult
+from genkan.dkim.verification import DkimResult, Signatures
 from genkan.dmarc.evaluation import DmarcResult
 from genkan.dmarc.record import DmarcRecord
 from genkan.policy.facts import ConnectionFacts, SpfFinding, TransactionFacts
@@ -39,4 +39,4 @@ def judged(
     policy = "none" if record is None else record.p
     result = DmarcResult(outcome, "", domain, domain, record, policy, policy, aligned=aligned)
     dkim = (DkimResult("pass", domain=domain, selector="s"),) if aligned else (DkimResult("permerror"),)
-    return Judged(Authentication(dkim), result, treatment)
+    return Judged(Signatures(dkim), result, treatment)

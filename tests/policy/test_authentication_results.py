@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from genkan.dkim.arc import ArcResult
-from genkan.dkim.verification import Authentication, DkimResult
+from genkan.dkim.verification import DkimResult, Signatures
 from genkan.dmarc.evaluation import DmarcResult
 from genkan.dmarc.record import DmarcRecord
 from genkan.message.results import results_field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PASS: Final = DkimResult("pass", "", "a.test", "sel", "@a.test", "rsa-sha256", "AbCdEfGh", 2048)
-UNSIGNED: Final = Authentication()
+UNSIGNED: Final = Signatures()
 
 
 def transaction(spf: SpfFinding | None = None, reverse_path: Mailbox | None = None) -> TransactionFacts:
@@ -30,7 +30,7 @@ def transaction(spf: SpfFinding | None = None, reverse_path: Mailbox | None = No
 
 
 def said(
-    signatures: Authentication = UNSIGNED, dmarc: DmarcResult | None = None, about: TransactionFacts | None = None
+    signatures: Signatures = UNSIGNED, dmarc: DmarcResult | None = None, about: TransactionFacts | None = None
 ) -> list[str]:
     """The results as the field says them, unfolded."""
     field = results_field("mx.test", method_results(about or transaction(), signatures, dmarc))
@@ -39,12 +39,12 @@ def said(
     return words.removeprefix("Authentication-Results: mx.test; ").split("; ")
 
 
-def signatures(*results: DkimResult) -> Authentication:
-    return Authentication(results)
+def signatures(*results: DkimResult) -> Signatures:
+    return Signatures(results)
 
 
 def test_the_result_that_the_others_lead_to_comes_first() -> None:
-    found = Authentication((PASS,), arc=ArcResult("pass", 1, ("d1.test",), 0, "mx.test; dmarc=pass"))
+    found = Signatures((PASS,), arc=ArcResult("pass", 1, ("d1.test",), 0, "mx.test; dmarc=pass"))
     results = said(found, DmarcResult("none", "there is no record"), transaction(SpfFinding("none", "smtp.helo", "c")))
     assert [result.partition("=")[0] for result in results] == ["dmarc", "spf", "dkim", "arc"]
 
@@ -141,4 +141,4 @@ def test_dmarc_says_what_the_owner_wants_and_why_it_did_not_pass(result: DmarcRe
     ],
 )
 def test_a_chain_says_who_has_sealed_it(result: ArcResult, expected: str) -> None:
-    assert said(Authentication(arc=result)) == ["dkim=none", expected]
+    assert said(Signatures(arc=result)) == ["dkim=none", expected]

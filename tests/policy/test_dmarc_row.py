@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from genkan.dkim.checking import Outcome
-from genkan.dkim.verification import Authentication, DkimResult
-from genkan.dmarc.aggregate import Override, Row, Signature, SpfCheck
+from genkan.dkim.verification import DkimResult, Signatures
+from genkan.dmarc.aggregate import Override, Row, Signature, SpfAuthResult
 from genkan.policy.dmarc_row import row_to_count
 from genkan.policy.facts import SpfFinding
 from genkan.policy.origin import Treatment
@@ -28,7 +28,7 @@ def test_a_message_that_was_refused_is_counted_with_all_that_is_known_of_it() ->
         spf_aligned=False,
         header_from="example.com",
         envelope_from="bounce.example.net",
-        spf=SpfCheck("bounce.example.net", "pass"),
+        spf=SpfAuthResult("bounce.example.net", "pass"),
     )
 
 
@@ -46,7 +46,7 @@ def test_only_signatures_whose_key_was_found_are_counted() -> None:
     """Of others nobody has vouched for the names: whatever stands there would make a row of its own."""
     outcomes: tuple[Outcome, ...] = get_args(Outcome)
     dkim = tuple(DkimResult(outcome, domain="out.test", selector=outcome) for outcome in outcomes)
-    row = row_to_count(transaction(), judged()._replace(signatures=Authentication(dkim)))
+    row = row_to_count(transaction(), judged()._replace(signatures=Signatures(dkim)))
     assert row is not None
     assert {one.result for one in row.signatures} == {"pass", "fail", "policy"}
 
@@ -56,7 +56,7 @@ def test_names_are_no_longer_than_the_dns_has_them() -> None:
     facts.spf = SpfFinding("pass", "smtp.mailfrom", "d" * 300)
     row = row_to_count(facts, judged())
     assert row is not None
-    assert (row.envelope_from, row.spf) == ("d" * 253, SpfCheck("d" * 253, "pass"))
+    assert (row.envelope_from, row.spf) == ("d" * 253, SpfAuthResult("d" * 253, "pass"))
 
 
 def test_a_forwarder_that_was_believed_is_the_reason() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from genkan.config_authenticity import Dmarc
 from genkan.dkim.arc import NO_CHAIN, ArcResult
-from genkan.dkim.verification import Authentication, DkimResult
+from genkan.dkim.verification import DkimResult, Signatures
 from genkan.dmarc.evaluation import DmarcOutcome, DmarcResult
 from genkan.dmarc.record import DmarcRecord, Policy
 from genkan.policy.dmarc import DmarcCheck
@@ -28,7 +28,7 @@ SEALED: Final = ArcResult("pass", 2, ("d2.test", "d1.test"), 0, " mx.test; dmarc
 
 
 def origin(dmarc: DmarcResult | None = FAIL, arc: ArcResult = NO_CHAIN, *dkim: DkimResult) -> Authenticity:
-    return Authenticity(Authentication(dkim, arc=arc), dmarc, FIELD)
+    return Authenticity(Signatures(dkim, arc=arc), dmarc, FIELD)
 
 
 def test_the_facts_of_plain_mail_are_two_and_the_field() -> None:

@@ -17,7 +17,7 @@ from genkan.dkim.body_hash import BodyHash
 from genkan.dkim.header_section import HeaderField, HeaderSection
 from genkan.dkim.key_pair import make_key_pair, read_private_key
 from genkan.dkim.signature import field_tags, parse_message_signature
-from genkan.dkim.verification import Authentication, Verification
+from genkan.dkim.verification import Signatures, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,9 +100,7 @@ def sealed(
     return seal + value + b"\r\n" + signature + results + header
 
 
-def verify(
-    header: bytes, body: bytes = BODY, keys: Mapping[str, KeyText] | None = None, now: int = NOW
-) -> Authentication:
+def verify(header: bytes, body: bytes = BODY, keys: Mapping[str, KeyText] | None = None, now: int = NOW) -> Signatures:
     """What our verifier says; without `keys`, every question is answered with the record of the RSA test key."""
     verification = Verification(header, MOST)
     verification.feed(body)

@@ -52,7 +52,7 @@ class DkimResult:
     testing: bool = False
 
 
-class Authentication(NamedTuple):
+class Signatures(NamedTuple):
     """What the signatures of a message say: those of DKIM from the top down, and the chain of ARC."""
 
     dkim: tuple[DkimResult, ...] = ()
@@ -96,17 +96,17 @@ class Verification:
         for body in self._bodies.values():
             body.feed(octets)
 
-    def results(self, keys: Mapping[str, KeyText], now: int) -> Authentication:
+    def results(self, keys: Mapping[str, KeyText], now: int) -> Signatures:
         """Judge, once the whole body has been fed; a question that `keys` has no answer to counts as one that failed.
 
         `now` is in seconds since 1970.
         """
         if self._header is None:
-            return Authentication()
+            return Signatures()
         bodies = {form: body.finish() for form, body in self._bodies.items()}
         message = Message(self._header, bodies, keys, now)
         dkim = tuple(one if isinstance(one, DkimResult) else _judge(message, one) for one in self._read)
-        return Authentication(dkim, self._chain.result(message))
+        return Signatures(dkim, self._chain.result(message))
 
 
 def _read_field(field: HeaderField) -> _Read | DkimResult:

@@ -31,7 +31,7 @@ class Signature(NamedTuple):
     result: str
 
 
-class SpfCheck(NamedTuple):
+class SpfAuthResult(NamedTuple):
     """The domain of the reverse-path, or of HELO for the null one, and the result by RFC 8601, 2.7.2."""
 
     domain: str
@@ -60,7 +60,7 @@ class Row:
     header_from: str
     envelope_from: str = ""
     signatures: tuple[Signature, ...] = ()
-    spf: SpfCheck | None = None
+    spf: SpfAuthResult | None = None
     overrides: tuple[Override, ...] = ()
 
 
@@ -70,7 +70,7 @@ class Seen(NamedTuple):
     source: str
     envelope_from: str
     signatures: Sequence[Signature]
-    spf: SpfCheck | None
+    spf: SpfAuthResult | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ DmarcOutcome = Literal["pass", "fail", "none", "permerror", "temperror"]
 
 
 class Checked(Protocol):
-    """What SPF or one DKIM signature came to, such as `SpfCheck` and `Signature`: a result of RFC 8601, 2.7, for a domain.
+    """What SPF or one DKIM signature came to, such as `SpfAuthResult` and `Signature`: a result of RFC 8601, 2.7, for a domain.
 
     For SPF that is the domain of the reverse-path, for the null one that of HELO (RFC 7208, 2.4).
     """

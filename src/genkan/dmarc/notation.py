@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from genkan.dmarc.aggregate import Override, PublishedPolicy, Row, Signature, SpfCheck
+from genkan.dmarc.aggregate import Override, PublishedPolicy, Row, Signature, SpfAuthResult
 
 
 def row_text(row: Row) -> str:
@@ -36,7 +36,7 @@ def parse_row(text: str) -> Row:
         header_from=said["from"],
         envelope_from=said["envelope"],
         signatures=tuple(Signature(*one) for one in said["signatures"]),
-        spf=None if said["checked"] is None else SpfCheck(*said["checked"]),
+        spf=None if said["checked"] is None else SpfAuthResult(*said["checked"]),
         overrides=tuple(Override(*one) for one in said["overrides"]),
     )
 

@@ -23,7 +23,7 @@ from genkan.dmarc.aggregate import (
     Reporter,
     Row,
     Signature,
-    SpfCheck,
+    SpfAuthResult,
 )
 from genkan.dmarc.record import Alignment, Policy
 from genkan.dmarc.report import MOST_TEXT, NAMESPACE
@@ -265,11 +265,11 @@ def _signature(node: _Node) -> Signature:
     return Signature(domain, selector, node.needed("result").lower())
 
 
-def _spf_check(nodes: Sequence[_Node]) -> SpfCheck | None:
+def _spf_check(nodes: Sequence[_Node]) -> SpfAuthResult | None:
     """The first of several; one with a result that nobody knows says nothing, and neither does such a signature."""
     if not nodes:
         return None
-    check = SpfCheck(nodes[0].text("domain", LONGEST_NAME), nodes[0].needed("result").lower())
+    check = SpfAuthResult(nodes[0].text("domain", LONGEST_NAME), nodes[0].needed("result").lower())
     return check if check.result in _SPF_RESULTS else None
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genkan.dkim.arc import ArcResult
-    from genkan.dkim.verification import Authentication, DkimResult
+    from genkan.dkim.verification import DkimResult, Signatures
     from genkan.dmarc.evaluation import DmarcResult
     from genkan.policy.facts import TransactionFacts
 
 
 def method_results(
-    transaction: TransactionFacts, signatures: Authentication, dmarc: DmarcResult | None
+    transaction: TransactionFacts, signatures: Signatures, dmarc: DmarcResult | None
 ) -> Iterator[MethodResult]:
     """The results of all methods that were tried, DMARC first, as the one that the others lead to; it is `None` if it was not."""
     if dmarc is not None:

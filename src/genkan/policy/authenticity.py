@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from genkan.dkim.verification import Verification
-from genkan.dmarc.aggregate import Signature, SpfCheck
+from genkan.dmarc.aggregate import Signature, SpfAuthResult
 from genkan.dmarc.author import MOST_FIELDS, find_author
 from genkan.dmarc.discovery import TreeWalks, walk_names
 from genkan.dmarc.evaluation import DmarcResult, evaluate
@@ -27,7 +27,7 @@ from genkan.policy.origin import Authenticity
 if TYPE_CHECKING:
     from genkan.config import Config
     from genkan.dkim.key_record import KeyText
-    from genkan.dkim.verification import Authentication
+    from genkan.dkim.verification import Signatures
     from genkan.dmarc.author import Author
     from genkan.dmarc.discovery import Found
     from genkan.dns.answer import Answer
@@ -119,9 +119,9 @@ class Judge:
             await asyncio.wait(waiting, timeout=self._patience * (1 if self._author is None else _KEYS_SHARE))
         return {name: _key_text(self._asked[name].result()) for name in self._keys if self._asked[name].done()}
 
-    async def _dmarc(self, author: Author, signatures: Authentication, deadline: float) -> DmarcResult:
+    async def _dmarc(self, author: Author, signatures: Signatures, deadline: float) -> DmarcResult:
         spf = self._transaction.spf
-        checked = SpfCheck("", "none") if spf is None else SpfCheck(spf.domain, spf.result)
+        checked = SpfAuthResult("", "none") if spf is None else SpfAuthResult(spf.domain, spf.result)
         dkim = [Signature(one.domain, one.selector, one.outcome) for one in signatures.dkim]
         try:
             async with asyncio.timeout_at(deadline):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from genkan.dmarc.aggregate import Override, Seen, Signature, SpfCheck, row_of
+from genkan.dmarc.aggregate import Override, Seen, Signature, SpfAuthResult, row_of
 from genkan.smtp.address import fold_domain
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ def row_to_count(transaction: TransactionFacts, judged: Judged) -> Row | None:
     return row_of(dmarc, seen, treatment.disposition, override)
 
 
-def _checked(spf: SpfFinding | None) -> SpfCheck | None:
-    return None if spf is None else SpfCheck(fold_domain(spf.domain)[:_LONGEST], spf.result)
+def _checked(spf: SpfFinding | None) -> SpfAuthResult | None:
+    return None if spf is None else SpfAuthResult(fold_domain(spf.domain)[:_LONGEST], spf.result)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from genkan.dkim.verification import Authentication
+    from genkan.dkim.verification import Signatures
     from genkan.dmarc.evaluation import DmarcResult
 
 Disposition = Literal["none", "quarantine", "reject"]
@@ -18,7 +18,7 @@ class Authenticity(NamedTuple):
     `field` is our Authentication-Results field, with its CRLF.
     """
 
-    signatures: Authentication
+    signatures: Signatures
     dmarc: DmarcResult | None
     field: bytes
 
@@ -41,6 +41,6 @@ class Treatment(NamedTuple):
 class Judged(NamedTuple):
     """A message that DMARC was asked about: what came out, by which signatures, and what was made of it."""
 
-    signatures: Authentication
+    signatures: Signatures
     dmarc: DmarcResult
     treatment: Treatment

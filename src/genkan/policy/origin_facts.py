@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 from genkan.dkim.arc import NO_CHAIN, ArcResult
-from genkan.dkim.verification import Authentication
+from genkan.dkim.verification import Signatures
 from genkan.dmarc.evaluation import DmarcOutcome, DmarcResult
 from genkan.dmarc.record import Policy
 from genkan.message.results import dmarc_pass
@@ -66,7 +66,7 @@ def recorded_origin(facts: Mapping[str, Fact]) -> Authenticity | None:
     policy = _one_of(_POLICIES, stated[1]) if stated else None
     if stated and policy:
         dmarc = DmarcResult(outcome, "as recorded", stated[3], stated[2], requested=policy, policy=policy)
-    return Authenticity(Authentication(arc=_arc(facts)), dmarc, b"")
+    return Authenticity(Signatures(arc=_arc(facts)), dmarc, b"")
 
 
 def recorded_field(facts: Mapping[str, Fact]) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from genkan.dkim.verification import Authentication
+from genkan.dkim.verification import Signatures
 from genkan.dns.spf import SpfResult, outcome_of
 from genkan.message.content import HeaderScan
 from genkan.message.header import HeaderFields
@@ -265,7 +265,7 @@ class _RecordedWorld:
         """The judgement of a message's origin (see `Judging`)."""
         found = recorded_origin(self._facts)
         self.unknown |= found is None and self._dmarc_decides
-        return found or Authenticity(Authentication(), None, b"")
+        return found or Authenticity(Signatures(), None, b"")
 
     async def hosts_listed(self, lookups: Sequence[Lookup]) -> Collection[Lookup]:
         listed = str(self._facts.get(LISTED, "")).split()
