@@ -103,7 +103,7 @@ def test_a_field_stands_in_front_of_any_header_section(tmp_path: Path, content: 
 def test_a_header_section_longer_than_what_is_read_is_marked_without_harm(tmp_path: Path, octets: int) -> None:
     content = b"Subject: hello\r\n" + b"X-Long: " + b"x" * 990 + b"\r\n"
     content += (b"A: b\r\n" * (octets // 6))[: octets - len(content) - octets % 6] + b"\r\n\r\nbody\r\n"
-    code, (message,) = spooled(tmp_path, {"mail.dat": block("300", TAG)}, content)
+    code, (message,) = spooled(tmp_path, {"mail.dat": block("300", TAG)}, content, "[limits]\nheader_lines = 100_000\n")
     assert (code, message.content) == (250, content.replace(b" hello", b" [x] hello", 1))
 
 
