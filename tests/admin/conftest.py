@@ -12,11 +12,15 @@ from click.testing import CliRunner
 
 from genkan.admin.cli import main
 from genkan.config import Config, load_config
+from tests.support.dns_server import dns_server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from click.testing import Result
+
+    from tests.support.dns_server import DnsServer
 
 
 @dataclass(frozen=True)
@@ -78,3 +82,12 @@ def installation(tmp_path: Path) -> Installation:
     words = ["init", str(folder), "--domain", "in.test", "--hostname", "mx.in.test", "--listen", "smtp=127.0.0.1:0"]
     assert CliRunner().invoke(main, words, catch_exceptions=False).exit_code == 0
     return Installation(folder)
+
+
+@pytest.fixture
+def dns(installation: Installation) -> Iterator[DnsServer]:
+    """A name server that the installation asks."""
+    with dns_server() as server:
+        installation.set("servers = []", f'servers = ["{server.address}"]')
+        installation.set('timeout = "4s"', 'timeout = "10s"')
+        yield server

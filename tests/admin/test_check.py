@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.admin.conftest import Installation
 
+pytestmark = pytest.mark.usefixtures("dns")  # whom the installation asks
+
 NOW = datetime.now(UTC)
 SELF_SIGNED = "is self-signed: senders cannot tell who we are"
 

@@ -54,6 +54,7 @@ def test_a_setting_that_cannot_work_is_named(installation: Installation, old: st
     assert said(installation) == [finding]
 
 
+@pytest.mark.usefixtures("dns")
 def test_the_command_check_speaks_of_them(installation: Installation) -> None:
     installation.set('# tls_ca = "file"', 'tls_ca = "missing.pem"')
     result = installation.call("check")

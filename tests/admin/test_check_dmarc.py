@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from genkan.admin.check_dmarc import check_reports
 from genkan.opening import open_directory
 
@@ -42,6 +44,7 @@ def test_reports_that_nobody_signs_are_noted(installation: Installation) -> None
     assert said(installation) == [f"note: dmarc.reports: {expected}"]
 
 
+@pytest.mark.usefixtures("dns")
 def test_where_nothing_is_counted_there_is_nothing_to_report(installation: Installation) -> None:
     installation.set("reports = false", "reports = true")
     text = installation.file.read_text()

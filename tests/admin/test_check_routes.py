@@ -147,6 +147,7 @@ def test_the_setting_counts_where_the_next_hop_says_nothing_about_tls(
     assert said(installation, directory) == []
 
 
+@pytest.mark.usefixtures("dns")
 def test_the_command_check_speaks_of_routes(installation: Installation) -> None:
     installation.text("route", "add", "in.test", "python:nowhere:f")
     assert "warning: route in.test: there is no module nowhere; put it into the folder" in installation.text("check")

@@ -12,26 +12,15 @@ from genkan.directory import Directory
 from genkan.dkim.header_section import HeaderSection
 from genkan.dkim.key_pair import read_private_key
 from genkan.dkim.signing import Signer
-from tests.support.dns_server import Manner, dns_server
+from tests.support.dns_server import Manner
 from tests.support.signed_mail import BODY, HEADER, NOW, body_hash, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.admin.conftest import Installation
     from tests.support.dns_server import DnsServer
 
 FIELDS: Final = ["domain", "selector", "algorithm", "state", "made_at", "name", "record", "zone"]
 SELECTOR: Final = re.compile(r"20\d{6}[re][2-9]?")
-
-
-@pytest.fixture
-def dns(installation: Installation) -> Iterator[DnsServer]:
-    """A name server that the installation asks."""
-    with dns_server() as server:
-        installation.set("servers = []", f'servers = ["{server.address}"]')
-        installation.set('timeout = "4s"', 'timeout = "10s"')
-        yield server
 
 
 def add(installation: Installation, *words: str) -> Any:
