@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.dns_server import DnsServer
 
 FIELDS: Final = ["domain", "selector", "algorithm", "state", "made_at", "name", "record", "zone"]
+PUBLISH: Final = "publish what `genkan dkim list in.test --records` says and wait until it is seen"
 SELECTOR: Final = re.compile(r"20\d{6}[re][2-9]?")
 
 
@@ -73,7 +74,7 @@ def test_later_keys_wait_and_it_is_said_what_to_do(installation: Installation) -
 
 def test_when_nobody_signs_any_more_the_next_one_does(installation: Installation) -> None:
     first = add(installation)
-    installation.text("dkim", "remove", "in.test", first["selector"])
+    installation.text("dkim", "remove", "in.test", first["selector"], "--force")
     assert add(installation)["state"] == "signing"
 
 
@@ -174,25 +175,46 @@ def test_a_record_in_several_strings_is_seen_as_one(installation: Installation, 
     assert entry["zone"].count('"') == 4
     publish(dns, entry)
     assert installation.text("dkim", "rotate", "in.test").splitlines() == [
-        "one (ed25519): retired",
+        "one (ed25519): signing",
         "two (rsa): signing",
     ]
 
 
+def test_only_keys_of_a_kind_that_has_a_successor_are_retired(installation: Installation) -> None:
+    installation.text("dkim", "add", "in.test", "--algorithm", "rsa", "--selector", "rsa")
+    add(installation, "--selector", "one")
+    installation.text("dkim", "rotate", "in.test", "--unseen")
+    add(installation, "--selector", "two")
+    installation.text("dkim", "rotate", "in.test", "--unseen")
+    assert states(installation) == {"rsa": "signing", "one": "retired", "two": "signing"}
+
+
+def test_a_record_that_is_written_otherwise_is_seen_as_well(installation: Installation, dns: DnsServer) -> None:
+    add(installation, "--selector", "one")
+    record = add(installation, "--selector", "two")["record"]
+    blank = record.rindex("p=") + 12
+    other = record[:blank] + " " + record[blank:]
+    dns.add(f'two._domainkey.in.test 300 TXT "{other.replace("; ", ";")}; t=s"')
+    installation.text("dkim", "rotate", "in.test")
+    assert states(installation) == {"one": "retired", "two": "signing"}
+
+
 @pytest.mark.parametrize(
-    ("zone", "rcode", "error"),
+    ("zone", "rcode", "error", "remedy"),
     [
-        ("", "", "two._domainkey.in.test has no TXT record in the DNS; publish what"),
+        ("", "", "two._domainkey.in.test has no TXT record in the DNS", PUBLISH),
         (
             'two._domainkey.in.test 300 TXT "v=DKIM1; p="',
             "",
-            "two._domainkey.in.test has another TXT record in the DNS; publish what",
+            "two._domainkey.in.test has another TXT record in the DNS",
+            PUBLISH,
         ),
-        ("", "SERVFAIL", "the DNS does not answer for two._domainkey.in.test ("),
+        ("", "SERVFAIL", "the DNS does not answer for two._domainkey.in.test (", "mend dns.servers or the zone"),
     ],
+    ids=["none", "another", "failure"],
 )
 def test_a_record_that_is_not_seen_keeps_the_keys_as_they_are(
-    installation: Installation, dns: DnsServer, zone: str, rcode: str, error: str
+    installation: Installation, dns: DnsServer, zone: str, rcode: str, error: str, remedy: str
 ) -> None:
     add(installation, "--selector", "one")
     add(installation, "--selector", "two")
@@ -200,10 +222,8 @@ def test_a_record_that_is_not_seen_keeps_the_keys_as_they_are(
     if rcode:
         dns.treat("two._domainkey.in.test", Manner(rcode=rcode))
     refusal = installation.refusal("dkim", "rotate", "in.test")
-    assert refusal.startswith(f"{error}")
-    assert refusal.endswith(
-        "publish what `genkan dkim list in.test --records` says and wait until it is seen, or give --unseen"
-    )
+    assert refusal.startswith(error)
+    assert refusal.endswith(f"; {remedy}, or give --unseen")
     assert states(installation) == {"one": "signing", "two": "waiting"}
     installation.text("dkim", "rotate", "in.test", "--unseen")
     assert states(installation) == {"one": "retired", "two": "signing"}
@@ -233,11 +253,30 @@ def test_without_a_key_that_waits_nothing_is_rotated(installation: Installation,
 
 
 def test_a_key_is_forgotten_for_good(installation: Installation) -> None:
+    for selector in ("one", "two", "three"):
+        add(installation, "--selector", selector)
+    assert installation.json("dkim", "remove", "in.test", "two") == {"domain": "in.test", "removed": "two"}
+    assert installation.text("dkim", "remove", "in.test", "THREE") == "removed THREE of in.test\n"
+    assert states(installation) == {"one": "signing"}
+
+
+def test_the_only_key_that_signs_goes_by_force_alone(installation: Installation) -> None:
     add(installation, "--selector", "one")
-    assert installation.json("dkim", "remove", "in.test", "one") == {"domain": "in.test", "removed": "one"}
     add(installation, "--selector", "two")
-    assert installation.text("dkim", "remove", "in.test", "TWO") == "removed TWO of in.test\n"
-    assert states(installation) == {}
+    assert installation.refusal("dkim", "remove", "IN.test", "ONE") == (
+        "ONE is the only key that signs for in.test, and without it nothing is signed; make another and use it first "
+        "(genkan dkim add in.test, genkan dkim rotate in.test), or give --force"
+    )
+    assert states(installation) == {"one": "signing", "two": "waiting"}
+    installation.text("dkim", "remove", "in.test", "one", "--force")
+    assert states(installation) == {"two": "waiting"}
+
+
+def test_one_of_two_keys_that_sign_may_go(installation: Installation) -> None:
+    installation.text("dkim", "add", "in.test")
+    one, other = states(installation)
+    installation.text("dkim", "remove", "in.test", one)
+    assert states(installation) == {other: "signing"}
 
 
 def test_what_is_not_there_cannot_be_removed(installation: Installation) -> None:

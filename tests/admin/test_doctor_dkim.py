@@ -119,6 +119,15 @@ def test_a_key_retired_lately_has_to_stay_published() -> None:
     ]
 
 
+def test_keys_that_not_everybody_knows_are_not_enough() -> None:
+    other = key_of("ed25519").record
+    entry = replace(key(), algorithm="ed25519", record=other)
+    assert said(published(other), home_with(entry))[0] == (
+        "warning: no key that signs is an RSA one, and not every receiver knows others; "
+        "make one beside them: genkan dkim add in.test --algorithm rsa"
+    )
+
+
 def test_a_domain_of_ours_without_keys_or_signatures_is_told_so() -> None:
     assert said("", replace(HOME, signs=False)) == [
         "warning: dkim.sign is false: no mail is signed; set it to true",

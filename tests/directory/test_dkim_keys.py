@@ -13,14 +13,16 @@ from tests.support.server import START
 
 if TYPE_CHECKING:
     from genkan.directory import Directory
-    from genkan.directory.dkim_keys import KeyState
+    from genkan.directory.dkim_keys import KeyAlgorithm, KeyState
 
 
 LONGEST = ".".join(["a" * 54, "b" * 59, "c" * 59, "d" * 59])  # with ._domainkey.in.test behind it
 
 
-def key(selector: str, state: KeyState = "signing", domain: str = "in.test") -> DkimKey:
-    return DkimKey(domain, selector, "rsa", b"-----BEGIN PRIVATE KEY-----\n", state, START)
+def key(
+    selector: str, state: KeyState = "signing", domain: str = "in.test", algorithm: KeyAlgorithm = "rsa"
+) -> DkimKey:
+    return DkimKey(domain, selector, algorithm, b"-----BEGIN PRIVATE KEY-----\n", state, START)
 
 
 def states(directory: Directory) -> dict[str, str]:
@@ -46,6 +48,19 @@ def test_rotation_retires_what_has_signed_and_signs_with_what_has_waited(directo
     directory.dkim_keys.rotate("IN.TEST")
     assert states(directory) == {"a": "retired", "b": "retired", "c": "signing", "d": "retired"}
     assert directory.dkim_keys.signing("in.test") == (key("c"),)
+
+
+def test_a_key_goes_on_while_none_of_its_algorithm_waits(directory: Directory) -> None:
+    directory.dkim_keys.add([key("a"), key("b", algorithm="ed25519"), key("c", "waiting", algorithm="ed25519")])
+    directory.dkim_keys.rotate("in.test")
+    assert states(directory) == {"a": "signing", "b": "retired", "c": "signing"}
+
+
+def test_keys_that_would_sign_beside_too_many_others_go_on_waiting(directory: Directory) -> None:
+    directory.dkim_keys.add([*map(key, "abcd"), key("e", "waiting", algorithm="ed25519")])
+    with pytest.raises(InvalidValue, match="5 keys of one domain cannot sign; 4 is the most"):
+        directory.dkim_keys.rotate("in.test")
+    assert states(directory) == dict.fromkeys("abcd", "signing") | {"e": "waiting"}
 
 
 def test_without_a_key_that_waits_nothing_is_rotated(directory: Directory) -> None:

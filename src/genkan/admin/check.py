@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from genkan.admin.check_delivery import check_delivery
+from genkan.admin.check_dkim import check_keys
 from genkan.admin.check_dmarc import check_reports
 from genkan.admin.check_dns import check_name_servers
 from genkan.admin.check_machine import (
@@ -121,6 +122,7 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
             yield from _check_passwords(directory, config)
             yield from _check_rules(directory, config)
             yield from check_routes(directory, config)
+            yield from check_keys(directory, config)
             yield from check_reports(directory, config)
             yield from check_name_servers(directory, config)
         next(list_queued(storage, now), None)

@@ -79,7 +79,10 @@ def dkim_list(invocation: Invocation, domain: str | None, records: bool) -> Outp
 @pass_invocation
 @with_json
 def dkim_rotate(invocation: Invocation, domain: str, unseen: bool) -> Output:  # noqa: FBT001
-    """Sign with the keys of DOMAIN that wait. The former ones are kept: mail signed with them may still be on its way."""
+    """Sign with the keys of DOMAIN that wait, in place of those of their kinds.
+
+    The former ones are kept: mail signed with them may still be on its way.
+    """
     entries = invocation.opened(DkimOperations).rotate(domain, unseen=unseen)
     return Output(entries, [f"{entry.selector} ({entry.algorithm}): {entry.state}" for entry in entries])
 
@@ -87,11 +90,12 @@ def dkim_rotate(invocation: Invocation, domain: str, unseen: bool) -> Output:  #
 @dkim.command("remove")
 @click.argument("domain")
 @click.argument("selector")
+@click.option("--force", is_flag=True, help="Also the only key that signs.")
 @pass_invocation
 @with_json
-def dkim_remove(invocation: Invocation, domain: str, selector: str) -> Output:
+def dkim_remove(invocation: Invocation, domain: str, selector: str, force: bool) -> Output:  # noqa: FBT001
     """Forget a key of DOMAIN; a retired one after a week, when nobody looks for it any more. Its DNS record may go then, too."""
-    invocation.opened(DkimOperations).remove(domain, selector)
+    invocation.opened(DkimOperations).remove(domain, selector, force=force)
     return Output({"domain": domain, "removed": selector}, [f"removed {selector} of {domain}"])
 
 

@@ -11,6 +11,7 @@ from genkan.clock import SystemClock
 from genkan.directory import AlreadyExists, Directory, DirectoryError
 from genkan.directory.dkim_keys import DkimKey
 from genkan.dkim.key_pair import make_key_pair, read_private_key, record_of, zone_text
+from genkan.dkim.taglist import TagListError, parse_tags
 from genkan.dns.answer import Status
 from genkan.dns.resolver import Resolver
 from genkan.smtp.address import fold_domain
@@ -28,6 +29,10 @@ _LETTERS: Final[dict[KeyAlgorithm, str]] = {"rsa": "r", "ed25519": "e"}
 
 class NotPublished(DirectoryError):
     """A key is to be used whose record the world cannot see yet."""
+
+
+class StillInUse(DirectoryError):
+    """A key is to be forgotten without which nothing would be signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,22 @@ class DkimOperations:
         return tuple(map(_entry, self._directory.dkim_keys.list(domain)))
 
     def rotate(self, domain: str, *, unseen: bool = False) -> tuple[KeyEntry, ...]:
-        """Sign with the keys that wait, in place of those that did. Raises `NotFound`, and `NotPublished` unless `unseen`."""
+        """Sign with the keys that wait, in place of those of their kinds. Raises `DirectoryError`; `NotPublished` unless `unseen`."""
         waiting = [entry for entry in self.entries(domain) if entry.state == "waiting"]
         if not unseen:
             _require_published(waiting, asyncio.run(self._look_up(waiting)))
         self._directory.dkim_keys.rotate(domain)
         return self.entries(domain)
 
-    def remove(self, domain: str, selector: str) -> None:
-        """Forget a key for good; raises NotFound."""
+    def remove(self, domain: str, selector: str, *, force: bool = False) -> None:
+        """Forget a key for good; raises NotFound, and `StillInUse` for the only one that signs unless `force`."""
+        signing = [entry for entry in self.entries(domain) if entry.state == "signing"]
+        if not force and [entry.selector for entry in signing] == [selector.lower()]:
+            folded = signing[0].domain
+            raise StillInUse(
+                f"{selector} is the only key that signs for {folded}, and without it nothing is signed; make another and use it"
+                f" first (genkan dkim add {folded}, genkan dkim rotate {folded}), or give --force"
+            )
         self._directory.dkim_keys.remove(domain, selector)
 
     async def _look_up(self, entries: Iterable[KeyEntry]) -> list[Answer]:
@@ -98,15 +110,25 @@ class DkimOperations:
 def _require_published(entries: Sequence[KeyEntry], answers: Sequence[Answer]) -> None:
     """Raises `NotPublished` for the first key whose record is not as it should be."""
     for entry, answer in zip(entries, answers, strict=True):
-        if entry.record in answer.texts:
+        if any(publishes(entry.record, text) for text in answer.texts):
             continue
         if answer.status is Status.FAILED:
             found = f"the DNS does not answer for {entry.name} ({answer.detail})"
-        else:
-            found = f"{entry.name} has {'another TXT record' if answer.texts else 'no TXT record'} in the DNS"
+            raise NotPublished(f"{found}; mend dns.servers or the zone, or give --unseen")
+        found = f"{entry.name} has {'another TXT record' if answer.texts else 'no TXT record'} in the DNS"
         raise NotPublished(
             f"{found}; publish what `genkan dkim list {entry.domain} --records` says and wait until it is seen, or give --unseen"
         )
+
+
+def publishes(record: str, text: str) -> bool:
+    """Whether a TXT record publishes the key of our record, whatever else it says, and however it is spaced."""
+    try:
+        ours, theirs = parse_tags(record), parse_tags(text)
+    except TagListError:
+        return False
+    key = "".join(theirs.get("p", "").split())
+    return key == ours["p"] and theirs.get("k", "rsa") == ours["k"]
 
 
 def _free_selector(algorithm: KeyAlgorithm, now: datetime, taken: set[str]) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from genkan.admin.dkim_operations import publishes
 from genkan.admin.doctor_finding import error, fine, note, warning
 from genkan.dkim.key_record import NoKey, parse_key
 from genkan.dkim.taglist import TagListError, parse_tags
@@ -45,14 +46,18 @@ async def check_dkim(exam: Examination) -> Iterable[Observation]:
 def _judge_signing(domain: str, home: Home) -> Iterator[Observation]:
     if not home.signs:
         yield warning("DKIM", "dkim.sign is false: no mail is signed", "set it to true")
-    if not any(entry.state == "signing" for entry in home.keys):
+    signing = [entry for entry in home.keys if entry.state == "signing"]
+    if not signing:
         yield warning("DKIM", "no key signs the domain's mail", f"make keys: genkan dkim add {domain}")
+    elif all(entry.algorithm != "rsa" for entry in signing):
+        sentence = "no key that signs is an RSA one, and not every receiver knows others"
+        yield warning("DKIM", sentence, f"make one beside them: genkan dkim add {domain} --algorithm rsa")
 
 
 def _judge_own(case: Case, entry: KeyEntry, answer: Answer) -> Iterator[Observation]:
     """One key of the directory."""
     name = f"the {entry.state} key {entry.selector} ({entry.algorithm})"
-    is_there = any(_is_same(entry.record, text) for text in answer.texts)
+    is_there = any(publishes(entry.record, text) for text in answer.texts)
     if answer.status is Status.FAILED:
         yield warning("DKIM", f"{name} cannot be compared: {answer.detail}", "look again later")
     elif entry.state == "retired":
@@ -79,16 +84,6 @@ def _judge_retired(case: Case, entry: KeyEntry, *, is_there: bool) -> Iterator[O
         f"a week after the last rotation, remove its record and run: genkan dkim remove {entry.domain} {entry.selector}"
     )
     yield note("DKIM", f"the retired key {entry.selector} is kept", remedy)
-
-
-def _is_same(record: str, text: str) -> bool:
-    """Whether a TXT record publishes the key of our record, whatever else it says, and however it is spaced."""
-    try:
-        ours, theirs = parse_tags(record), parse_tags(text)
-    except TagListError:
-        return False
-    key = "".join(theirs.get("p", "").split())
-    return key == ours["p"] and theirs.get("k", "rsa") == ours["k"]
 
 
 def _judge_named(selector: str, answer: Answer) -> Iterator[Observation]:

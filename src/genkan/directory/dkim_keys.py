@@ -63,9 +63,8 @@ class DkimKeys:
                 values = (key.domain, key.selector, key.algorithm, key.private_key, key.state, stored(key.made_at))
                 if not self._store.rows(self._queries.dkim_key_add, *values):
                     raise AlreadyExists(f"{key.domain} has a key with the selector {key.selector}; choose another one")
-            signing = sum(key.state == "signing" for key in self.list(keys[0].domain)) if keys else 0
-            if signing > MOST_SIGNING:
-                raise InvalidValue(f"{signing} keys of one domain cannot sign; {MOST_SIGNING} is the most")
+            if keys:
+                self._require_few(keys[0].domain)
 
     def list(self, domain: str | None = None) -> tuple[DkimKey, ...]:
         """All keys, or those of a domain, the oldest first."""
@@ -94,13 +93,20 @@ class DkimKeys:
         return ()
 
     def rotate(self, domain: str) -> None:
-        """Sign with the keys that wait, and retire those that have signed so far; raises `NotFound` when none waits."""
+        """Sign with the keys that wait, and retire those of the same algorithms that have signed so far.
+
+        The others go on: a receiver that knows no Ed25519 still finds a signature with RSA (RFC 8463, 5.1). Raises `NotFound`
+        when no key waits, and `InvalidValue` when too many would sign.
+        """
         folded = fold_domain(domain)
         with self._store.change():
-            if not any(key.state == "waiting" for key in self.list(folded)):
+            algorithms = {key.algorithm for key in self.list(folded) if key.state == "waiting"}
+            if not algorithms:
                 raise NotFound(f"no key of {folded} waits to be used; make one with: genkan dkim add {folded}")
-            self._store.rows(self._queries.dkim_key_state, folded, "signing", "retired")
-            self._store.rows(self._queries.dkim_key_state, folded, "waiting", "signing")
+            for algorithm in algorithms:
+                self._store.rows(self._queries.dkim_key_state, folded, algorithm, "signing", "retired")
+                self._store.rows(self._queries.dkim_key_state, folded, algorithm, "waiting", "signing")
+            self._require_few(folded)
 
     def remove(self, domain: str, selector: str) -> None:
         """Forget a key for good; raises `NotFound`."""
@@ -108,6 +114,11 @@ class DkimKeys:
         with self._store.change():
             if not self._store.rows(self._queries.dkim_key_remove, folded, selector.lower()):
                 raise NotFound(f"{folded} has no key with the selector {selector}; see: genkan dkim list")
+
+    def _require_few(self, domain: str) -> None:
+        signing = sum(key.state == "signing" for key in self.list(domain))
+        if signing > MOST_SIGNING:
+            raise InvalidValue(f"{signing} keys of one domain cannot sign; {MOST_SIGNING} is the most")
 
 
 def _check_selector(selector: str, domain: str) -> None:

@@ -445,7 +445,7 @@ SELECT domain, selector, algorithm, private_key, state, made_at FROM dkim_key
 WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, made_at, algorithm DESC, selector
 
 -- name: dkim_key_state
-UPDATE dkim_key SET state = ?3 WHERE domain = ?1 AND state = ?2 RETURNING selector
+UPDATE dkim_key SET state = ?4 WHERE domain = ?1 AND algorithm = ?2 AND state = ?3 RETURNING selector
 
 -- name: dkim_key_remove
 DELETE FROM dkim_key WHERE domain = ?1 AND selector = ?2 RETURNING selector
