@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +25,7 @@ from genkan.smtp.address import Mailbox
 from tests.support.spools import open_spool
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.admin.conftest import Installation
 
@@ -236,6 +240,18 @@ def test_a_database_of_a_newer_version_is_an_error(sound: Installation) -> None:
     assert "made by a newer version" in finding.remedy
 
 
+def test_a_spool_of_an_older_version_is_a_note(sound: Installation) -> None:
+    with open_spool(sound.folder / "data/spool/0"):
+        pass
+    with closing(sqlite3.connect(sound.folder / "data/spool/0/spool.db")) as database:
+        database.execute("PRAGMA user_version = 3")
+    (finding,) = found(sound)
+    assert (finding.level, finding.subject) == (Level.NOTE, f"{sound.folder}/data")
+    assert finding.sentence == "is brought to this version when the server starts"
+    assert "spool.db: made by an older version of this program; start the server once" in finding.remedy
+    assert sound.call("check").exit_code == 0
+
+
 def test_a_damaged_spool_is_an_error(sound: Installation) -> None:
     spool = sound.folder / "data/spool/0"
     spool.mkdir(parents=True)
@@ -254,6 +270,46 @@ def test_a_damaged_spool_is_an_error(sound: Installation) -> None:
 def test_what_others_may_read_or_change_is_a_warning(sound: Installation, path: str, mode: int, sentence: str) -> None:
     (sound.folder / path).chmod(mode)
     assert only(sound) == (Level.WARNING, path, sentence)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root without its rights, for the block."""
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("data", "cannot be written; run this as the owner of the folder, or correct its mode"),
+        (
+            "data/inner",
+            "the storage folder cannot be looked at; run this as the owner of {place}/data, or correct its mode",
+        ),
+    ],
+)
+def test_a_storage_that_may_not_be_entered_is_named_and_ends_nothing(sound: Installation, url: str, fault: str) -> None:
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o711)
+        Path(place, url).mkdir(0o700, parents=True)
+        Path(place, "data").chmod(0o700)
+        sound.set('url = "sqlite:data"', f'url = "sqlite:{place}/{url}"')
+        config = sound.config
+        with as_nobody():
+            findings = findings_of(config, NOW)
+        said = [str(one) for one in findings if one.subject == f"{place}/{url}"]
+        assert said == [f"error: {place}/{url}: {fault.format(place=place)}"]
+
+
+def test_a_folder_whose_name_cannot_be_is_missing(sound: Installation) -> None:
+    name = "d" * 300
+    sound.set('url = "sqlite:data"', f'url = "sqlite:{name}"')
+    assert only(sound) == (Level.ERROR, name, "the storage folder is missing")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

@@ -6,6 +6,7 @@ The order of the checks is read in `findings_of` and nowhere else.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from genkan.admin.check_delivery import check_delivery
@@ -20,6 +21,7 @@ from genkan.admin.check_machine import (
     check_open_files,
     check_ports,
     check_scanner,
+    is_folder,
     open_file_limit,
 )
 from genkan.admin.check_routes import check_routes
@@ -31,7 +33,7 @@ from genkan.opening import open_directory
 from genkan.policy.authenticity import asks_dmarc
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
-from genkan.storage.engine import StorageError
+from genkan.storage.engine import StorageError, StorageOutdated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +113,7 @@ def _check_auth(config: Config) -> Iterator[Finding]:
 def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
     """Databases open and are of this version; then what stands in the directory."""
     storage = config.storage_folder
-    if not storage.is_dir():
+    if not is_folder(storage) or not os.access(storage, os.X_OK):
         return  # named by check_folders
     if not (storage / FILE_NAME).exists():
         yield error(storage, "holds no directory", "add the first domain: genkan domain add DOMAIN")
@@ -126,6 +128,8 @@ def _check_storage(config: Config, now: datetime) -> Iterator[Finding]:
             yield from check_reports(directory, config)
             yield from check_name_servers(directory, config)
         next(list_queued(storage, now), None)
+    except StorageOutdated as fault:
+        yield note(storage, "is brought to this version when the server starts", f"back it up first ({fault})")
     except StorageError as fault:
         yield error(storage, "cannot be used", str(fault))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from genkan.admin.check_machine import is_folder
 from genkan.admin.check_routes import is_own
 from genkan.findings import Finding, error, note, warning
 
@@ -19,7 +20,7 @@ def check_delivery(config: Config) -> Iterator[Finding]:
     """What keeps the server from starting, or mail from going where the settings say."""
     yield from _check_authorities(config)
     delivery = config.delivery
-    if delivery.handlers is not None and not config.path(delivery.handlers).is_dir():
+    if delivery.handlers is not None and not is_folder(config.path(delivery.handlers)):
         remedy = "make it, or correct the setting"
         yield warning("delivery.handlers", f"{config.path(delivery.handlers)} is no folder", remedy)
     for name in ("source_ipv4", "source_ipv6"):

@@ -110,18 +110,38 @@ def _check_key(file: Path, certificate: x509.Certificate) -> Iterator[Finding]:
 def check_folders(config: Config) -> Iterator[Finding]:
     """Storage is there and private, the Maildirs' folder can be written, the configuration only by its owner."""
     storage = config.storage_folder
-    if not storage.is_dir():
-        yield error(
-            storage, "the storage folder is missing", "correct storage.url, or make the folder with: genkan init"
-        )
+    if not is_folder(storage):
+        yield _judge_absence(storage)
     else:
         yield from _check_storage_folder(storage)
     mail = mail_folder(config)
-    there = next(folder for folder in (mail, *mail.parents) if folder.exists())
+    there = next(folder for folder in (mail, *mail.parents) if is_there(folder))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield error(there, "mail cannot be written there", "correct delivery.maildir or the folder's owner")
-    if config.file.exists() and config.file.stat().st_mode & 0o022:
+    if is_there(config.file) and config.file.stat().st_mode & 0o022:
         yield warning(config.file, "others on this machine may change it", f"run: chmod 640 {config.file}")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is seen there; what stands behind a folder that may not be entered is not."""
+    return is_there(path) and path.is_dir()
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is seen there, as `is_folder`."""
+    try:
+        return path.exists()
+    except OSError:  # also for a name that is too long
+        return False
+
+
+def _judge_absence(storage: Path) -> Finding:
+    above = next(folder for folder in storage.parents if is_there(folder))
+    if os.access(above, os.X_OK):
+        remedy = "correct storage.url, or make the folder with: genkan init"
+        return error(storage, "the storage folder is missing", remedy)
+    remedy = f"run this as the owner of {above}, or correct its mode"
+    return error(storage, "the storage folder cannot be looked at", remedy)
 
 
 def _check_storage_folder(storage: Path) -> Iterator[Finding]:
@@ -147,7 +167,7 @@ def check_handoff(config: Config) -> Iterator[Finding]:
     if config.delivery.handoff is None:
         return
     folder = config.path(config.delivery.handoff)
-    if not folder.is_dir():
+    if not is_folder(folder):
         yield error(folder, "is no folder, and all mail is to be handed off there", "correct delivery.handoff")
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield error(

@@ -105,7 +105,7 @@ def end_findings(subject: str, destination: Destination, config: Config) -> Iter
         case LmtpSocket(path) if not Path(path).is_socket():
             remedy = "start the server that makes it, or correct the route"
             yield warning(subject, f"there is no socket {path} now", remedy)
-        case Pipe(program) if not (Path(program).is_file() and os.access(program, os.X_OK)):
+        case Pipe(program) if not (os.access(program, os.X_OK) and Path(program).is_file()):
             sentence = f"{program} is no program that can be started here"
             yield warning(subject, sentence, "install it, correct its mode, or correct the route")
         case PythonFunction(module):

@@ -83,7 +83,7 @@ class DkimOperations:
         return tuple(map(_entry, self._directory.dkim_keys.list(domain)))
 
     def rotate(self, domain: str, *, unseen: bool = False) -> tuple[KeyEntry, ...]:
-        """Sign with the keys that wait, in place of those of their kinds. Raises `DirectoryError`; `NotPublished` unless `unseen`."""
+        """Sign with keys that wait in place of those of their kinds; raises `NotFound`, and `NotPublished` unless `unseen`."""
         waiting = [entry for entry in self.entries(domain) if entry.state == "waiting"]
         if not unseen:
             _require_published(waiting, asyncio.run(self._look_up(waiting)))

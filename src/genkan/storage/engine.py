@@ -30,6 +30,10 @@ class StorageReadOnly(StorageError):
     """The database, its folder or its file system may not be written to."""
 
 
+class StorageOutdated(StorageReadOnly):
+    """An older version of this program made the database, and only a server that starts may change that."""
+
+
 class StorageBusy(StorageError):
     """Another process kept the database locked for longer than we wait (10 seconds)."""
 

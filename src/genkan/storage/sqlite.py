@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import apsw
 
-from genkan.storage.engine import StorageError, StorageReadOnly, check_library, translated
+from genkan.storage.engine import StorageError, StorageOutdated, check_library, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,13 +86,13 @@ def _insert_many(statement: str, count: int) -> str:
 def migrate(connection: apsw.Connection, schema: str) -> None:
     """Bring the database to the newest version of `schema` ("directory", "spool"), all missing steps or none.
 
-    Raises StorageError for a database made by a newer program, StorageReadOnly for an old one that is open read-only.
+    Raises StorageError for a database made by a newer program, StorageOutdated for an old one that is open read-only.
     """
     steps = migrations(schema)
     if _check_version(connection, schema, len(steps)) == len(steps):
         return
     if connection.readonly("main"):
-        raise StorageReadOnly(f"{connection.filename}: made by an older version of this program; start the server once")
+        raise StorageOutdated(f"{connection.filename}: made by an older version of this program; start the server once")
     with transaction(connection):
         version = _check_version(connection, schema, len(steps))
         for step in steps[version:]:
