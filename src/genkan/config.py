@@ -249,7 +249,7 @@ class Dns(Table):
     ] = Field(default=(), description="IP:port of the servers to ask; empty: the system's")
     timeout: Duration = Field(
         default=timedelta(seconds=4),
-        ge=timedelta(milliseconds=100),
+        ge=SECOND,
         le=timedelta(minutes=1),
         description="longest wait of a session for one check, whatever it asks the DNS; and for one answer",
     )

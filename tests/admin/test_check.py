@@ -154,28 +154,6 @@ def test_a_dangerous_setting_is_named(sound: Installation, old: str, new: str, f
     assert [(one.level, one.subject, one.sentence) for one in found(sound)] == expected
 
 
-@pytest.mark.parametrize("mode", ["quarantine", "refuse"])
-@pytest.mark.parametrize(
-    ("table", "old", "new"), [("spf", 'mode = "mark"', 'mode = "off"'), ("dkim", "verify = true", "verify = false")]
-)
-def test_dmarc_that_has_nothing_to_rest_on_is_an_error(
-    sound: Installation, mode: str, table: str, old: str, new: str
-) -> None:
-    sound.set_in("dmarc", 'mode = "mark"', f'mode = "{mode}"')
-    assert found(sound) == []
-    sound.set_in(table, old, new)
-    sentence = "DMARC rests on SPF and DKIM, and one of them is off: nobody's mail is judged"
-    assert only(sound) == (Level.ERROR, "dmarc.mode", sentence)
-    assert sound.call("check").exit_code == 1
-
-
-@pytest.mark.parametrize("mode", ["off", "mark"])
-def test_where_dmarc_decides_nothing_it_may_rest_on_nothing(sound: Installation, mode: str) -> None:
-    sound.set_in("dmarc", 'mode = "mark"', f'mode = "{mode}"')
-    sound.set_in("spf", 'mode = "mark"', 'mode = "off"')
-    assert found(sound) == []
-
-
 def test_an_end_of_contract_that_is_near_is_a_warning(sound: Installation) -> None:
     sound.set("# expires = 2030-01-31", "expires = 2027-01-01")
     early, near = datetime(2026, 11, 30, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)

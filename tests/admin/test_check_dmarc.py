@@ -44,11 +44,28 @@ def test_reports_that_nobody_signs_are_noted(installation: Installation) -> None
     assert said(installation) == [f"note: dmarc.reports: {expected}"]
 
 
-@pytest.mark.usefixtures("dns")
-def test_where_nothing_is_counted_there_is_nothing_to_report(installation: Installation) -> None:
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("dmarc", 'mode = "mark"', 'mode = "off"'),
+        ("spf", 'mode = "mark"', 'mode = "off"'),
+        ("dkim", "verify = true", "verify = false"),
+    ],
+    ids=["dmarc", "spf", "dkim"],
+)
+def test_where_nothing_is_counted_there_is_nothing_to_report(
+    installation: Installation, table: str, old: str, new: str
+) -> None:
     installation.set("reports = false", "reports = true")
-    text = installation.file.read_text()
-    table = text[text.index("[dmarc]") :]
-    installation.file.write_text(text.replace(table, table.replace('mode = "mark"', 'mode = "off"', 1)))
-    result = installation.call("check")
-    assert "nothing is counted, so there is nothing to report" in result.stdout
+    installation.set_in(table, old, new)
+    assert said(installation)[0] == "warning: dmarc.reports: nothing is counted, so there is nothing to report"
+
+
+@pytest.mark.usefixtures("dns")
+def test_the_command_check_says_what_to_do(installation: Installation) -> None:
+    installation.set("reports = false", "reports = true")
+    make = "make it: genkan alias add postmaster@in.test ADDRESS, or name another one\n"
+    assert f"postmaster@in.test is no address here, so no report is sent; {make}" in installation.text("check")
+    installation.set('report_from = ""', 'report_from = "dmarc@out.test"')
+    name = "name an address in a domain of ours\n"
+    assert f"dmarc@out.test is no address here, so no report is sent; {name}" in installation.text("check")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from genkan.admin.check_authenticity import check_authenticity
 from genkan.admin.check_delivery import check_delivery
 from genkan.admin.check_dkim import check_keys
 from genkan.admin.check_dmarc import check_reports
@@ -30,7 +31,6 @@ from genkan.directory import Directory, Unknown
 from genkan.directory.directory import FILE_NAME
 from genkan.findings import Finding, Level, error, note, warning
 from genkan.opening import open_directory
-from genkan.policy.authenticity import asks_dmarc
 from genkan.smtp.address import Mailbox
 from genkan.spool.reading import list_queued
 from genkan.storage.engine import StorageError, StorageOutdated
@@ -56,19 +56,10 @@ def findings_of(config: Config, now: datetime) -> list[Finding]:
         *check_scanner(config),
         *_check_storage(config, now),
         *_check_auth(config),
-        *_check_dmarc(config),
+        *check_authenticity(config),
         *check_open_files(config, open_file_limit()),
         *check_ports(config),
     ]
-
-
-def _check_dmarc(config: Config) -> Iterator[Finding]:
-    if config.dmarc.mode in ("quarantine", "refuse") and not asks_dmarc(config):
-        yield error(
-            "dmarc.mode",
-            "DMARC rests on SPF and DKIM, and one of them is off: nobody's mail is judged",
-            'set spf.mode to "mark" and dkim.verify to true, or dmarc.mode to "off"',
-        )
 
 
 def _check_identity(config: Config, now: datetime) -> Iterator[Finding]:
