@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from genkan.admin.approval_links import SECRET as LINK_SECRET
 from genkan.admin.approval_links import Approval, make_link
 from genkan.config import Config, ConfigError, load_config
+from genkan.config_restart import needs_restart
 from genkan.deliveries import Deliveries
 from genkan.delivery.local import maildir_path
 from genkan.delivery.mailbox_usage import MailboxUsage
@@ -70,27 +71,6 @@ if TYPE_CHECKING:
 
 ServerRole = Literal["all", "receive", "deliver"]
 
-_FIXED: Final = (
-    "workers",
-    "storage",
-    "listener",
-    "directory",
-    "spool",
-    "delivery",
-    "brake",
-    "lists",
-    "admin",
-    "dns",
-    "record",
-    "log",
-)
-_FIXED_OF: Final = {
-    "limits": (
-        *("sessions", "sessions_per_client", "connections_per_client", "connection_window"),
-        *("idle", "shutdown"),
-    ),
-    "dmarc": ("keep", "reports", "report_from", "report_organization", "keep_received"),
-}
 _MOST_FINDINGS: Final = 20  # of one text, in the log; `genkan rules check` has them all
 
 
@@ -317,18 +297,7 @@ class Worker:
             return
         for listener in self.listeners:
             listener.door.renew(self._house(config), self._session_rules(config, listener.settings.role))
-        self.log.server("reloaded", worker=self.number, needs_restart=self._fixed_at_start(config))
-
-    def _fixed_at_start(self, config: Config) -> list[str]:
-        """The changed settings that a reload does not reach."""
-        tables = [name for name in _FIXED if getattr(config, name) != getattr(self.config, name)]
-        keys = [
-            f"{table}.{name}"
-            for table, names in _FIXED_OF.items()
-            for name in names
-            if getattr(getattr(config, table), name) != getattr(getattr(self.config, table), name)
-        ]
-        return tables + keys
+        self.log.server("reloaded", worker=self.number, needs_restart=needs_restart(self.config, config))
 
     async def stop(self) -> None:
         """End in order: no new connections, open transactions, deliveries, spools, directory."""

@@ -7,12 +7,14 @@ No setting may be described here; the models are the only source.
 from __future__ import annotations
 
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 from genkan.admin.config_file import toml_value
 from genkan.admin.markdown import table_lines
 from genkan.config import Config
 from genkan.config_errors import expectation, table_of
+from genkan.config_restart import FIXED, FIXED_OF
 from genkan.config_values import DURATION, SIZE, Expect
 
 if TYPE_CHECKING:
@@ -32,23 +34,37 @@ what is left out has that default. The page is made from the program: `python -m
 - A size is a whole number of octets, or text such as `"25MB"`: KB, MB and GB count in steps of 1024. A duration is a whole
   number of seconds, or text such as `"90s"`, `"5m"`, `"2h"`, `"5d"`. Relative paths start at the folder of the file.
 - After a change, send the server SIGHUP: connections that begin from then on follow the new file. The certificate is read
-  again, too. A restart is needed for `workers`, `[storage]`, `[[listener]]`, the file names in `[tls]`, `limits.sessions`,
-  `limits.sessions_per_client`, `limits.connections_per_client`, `limits.connection_window`, `limits.idle`, `limits.shutdown`,
-  `[directory]`, `[spool]`, `[delivery]`, `[dns]`, `[record]` and `[log]`.
+  again, too. A restart is needed for
+{fixed}.
 """
 
 
 def render() -> str:
     """The whole page as Markdown text: the settings before the first table, then one section a table."""
-    return "\n".join([HEAD, *_section("Before the first table", "", Config, ()), *_tables()])
+    return "\n".join([HEAD.format(fixed=_fixed()), *_section("Before the first table", "", Config, ()), *_tables()])
+
+
+def _fixed() -> str:
+    """What a reload does not reach, in the order of the file."""
+    names = []
+    for name, field in Config.model_fields.items():
+        if name in FIXED:
+            names.append(_title(name) if table_of(field) else name)
+        names.extend(f"{name}.{key}" for key in FIXED_OF.get(name, ()))
+    *most, last = (f"`{name}`" for name in names)
+    words = f"{', '.join(most)} and {last}"
+    return fill(words, 126, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _title(table: str) -> str:
+    return f"[[{table}]]" if table == "listener" else f"[{table}]"
 
 
 def _tables() -> Iterator[str]:
     for name, field in Config.model_fields.items():
         table = table_of(field)
         if table is not None:
-            title = f"[[{name}]]" if name == "listener" else f"[{name}]"
-            yield from _section(f"`{title}`", table.__doc__ or "", table, (name,))
+            yield from _section(f"`{_title(name)}`", table.__doc__ or "", table, (name,))
 
 
 def _section(title: str, sentence: str, table: type[BaseModel], location: tuple[str, ...]) -> Iterator[str]:
