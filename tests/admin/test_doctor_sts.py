@@ -6,10 +6,12 @@ from __future__ import annotations
 import ssl
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from trustme import CA
 
 from genkan.admin.doctor_sts import check_sts, check_tls_reports
 from tests.admin.doctoring import patient
@@ -20,6 +22,8 @@ from tests.support.next_hop import next_hop
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from trustme import LeafCert
 
     from tests.admin.doctoring import Patient
 
@@ -49,12 +53,12 @@ class _Web(ThreadingHTTPServer):
 
 
 @contextmanager
-def web(policy: str) -> Iterator[int]:
+def web(policy: str, certificate: LeafCert = CERTIFICATE) -> Iterator[int]:
     """The port of a web server that has this policy."""
     server = _Web(("127.0.0.1", 0), _Page)
     server.policy = policy.encode()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    CERTIFICATE.configure_cert(context)
+    certificate.configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
@@ -130,6 +134,37 @@ def test_a_policy_that_cannot_be_fetched_is_an_error(tmp_path: Path) -> None:
         one.server.remove("mta-sts.in.test")
         (line,) = one.said(check_sts)
     assert line.startswith("error: the policy cannot be fetched: ")
+
+
+EXPIRED: Final = AUTHORITY.issue_cert(
+    "mta-sts.in.test", not_before=datetime(2019, 1, 1, tzinfo=UTC), not_after=datetime(2020, 1, 1, tzinfo=UTC)
+)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason", "remedy"),
+    [
+        (EXPIRED, "certificate has expired", "renew the certificate of mta-sts.in.test"),
+        (
+            AUTHORITY.issue_cert("in.test"),
+            "Hostname mismatch, certificate is not valid for 'mta-sts.in.test'",
+            "get a certificate that names mta-sts.in.test",
+        ),
+        (
+            CA().issue_cert("mta-sts.in.test"),
+            "unable to get local issuer certificate",
+            "get a certificate for mta-sts.in.test from an authority, and serve it with those that signed it",
+        ),
+    ],
+    ids=["expired", "another name", "unknown authority"],
+)
+def test_a_certificate_that_keeps_senders_from_the_policy_is_told_with_its_remedy(
+    tmp_path: Path, certificate: LeafCert, reason: str, remedy: str
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with web(policy_text(), certificate) as port, patient(ZONE + RECORD, None, tmp_path / "ca.pem") as one:
+        lines = one.changed(https_port=port).said(check_sts)
+    assert lines == [f"error: the policy cannot be fetched: {reason}; {remedy}"]
 
 
 def sts(zone: str) -> list[str]:

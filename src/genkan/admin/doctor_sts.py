@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from genkan.admin.doctor_finding import error, fine, note, quoted, txt_line, warning
 from genkan.config_values import duration_text
 from genkan.delivery.sts import PolicyError, matches_mx, parse_policy, record_id
-from genkan.delivery.sts_fetch import PATH, PolicyFetcher
+from genkan.delivery.sts_fetch import PATH, BadCertificate, PolicyFetcher
 from genkan.dkim.taglist import TagListError, parse_tags
 from genkan.dns.answer import Status
 
@@ -46,9 +46,19 @@ async def check_sts(exam: Examination) -> Iterable[Observation]:
         octets = await PolicyFetcher(case.resolver, case.visitor.contexts("verified"), case.https_port)(case.domain)
         policy = parse_policy(octets, identifier, case.visitor.clock.now())
     except PolicyError as fault:
-        remedy = f"senders fetch it from https://mta-sts.{case.domain}{PATH}"
-        return [error("MTA-STS", quoted(str(fault)), remedy)]
+        return [error("MTA-STS", quoted(str(fault)), _remedy(case.domain, fault))]
     return [*_judge_policy(policy), *_judge_hosts(policy, await exam.mx(), await exam.handshakes())]
+
+
+def _remedy(domain: str, fault: PolicyError) -> str:
+    match fault.flaw if isinstance(fault, BadCertificate) else None:
+        case "expired":
+            return f"renew the certificate of mta-sts.{domain}"
+        case "another name":
+            return f"get a certificate that names mta-sts.{domain}"
+        case "unproven":
+            return f"get a certificate for mta-sts.{domain} from an authority, and serve it with those that signed it"
+    return f"senders fetch it from https://mta-sts.{domain}{PATH}"
 
 
 def _judge_absence(case: Case) -> Observation:

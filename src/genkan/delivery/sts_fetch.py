@@ -7,17 +7,25 @@ The server is chosen by whoever runs the domain: so there is a deadline and a si
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from typing import TYPE_CHECKING, Final
+import ssl
+from typing import TYPE_CHECKING, Final, Literal
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
 
 from genkan.delivery.http_names import HttpNames
 from genkan.delivery.sts import PolicyError
 
 if TYPE_CHECKING:
-    import ssl
-
     from aiohttp import ClientResponse
 
     from genkan.dns.resolver import Resolver
@@ -29,6 +37,19 @@ MOST_FETCHES: Final = 16  # at a time
 PATIENCE: Final = 10.0  # seconds for one
 
 _match_host: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*").fullmatch
+
+
+CertificateFlaw = Literal["expired", "another name", "unproven"]
+
+_FLAWS: Final[dict[int, CertificateFlaw]] = {10: "expired", 62: "another name"}  # X509_V_ERR_ of OpenSSL
+
+
+class BadCertificate(PolicyError):
+    """The policy's server has a certificate that does not prove who it is; `flaw` tells what kind of remedy there is."""
+
+    def __init__(self, reason: str, flaw: CertificateFlaw) -> None:
+        super().__init__(reason)
+        self.flaw: Final = flaw
 
 
 class PolicyFetcher:
@@ -51,6 +72,10 @@ class PolicyFetcher:
                 return await self._fetch(domain)
         except TimeoutError as error:
             raise PolicyError(f"no policy within {self._patience:g} s") from error
+        except ClientConnectorCertificateError as error:
+            raise _bad_certificate(error.certificate_error) from error
+        except ClientConnectorError as error:
+            raise PolicyError(f"the policy cannot be fetched: {_reason(error.os_error)}") from error
         except (ClientError, OSError, ValueError) as error:
             raise PolicyError(f"the policy cannot be fetched: {error}") from error
 
@@ -71,6 +96,19 @@ class PolicyFetcher:
             session.get(f"https://mta-sts.{domain}:{self._port}{PATH}", allow_redirects=False) as response,
         ):
             return await _content(response)
+
+
+def _bad_certificate(error: Exception) -> BadCertificate:
+    """The words of OpenSSL alone: those around them are long, and the reason stands at their end."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return BadCertificate(f"the policy cannot be fetched: {error}", "unproven")
+    reason = error.verify_message.rstrip(".")
+    return BadCertificate(f"the policy cannot be fetched: {reason}", _FLAWS.get(error.verify_code, "unproven"))
+
+
+def _reason(error: OSError) -> str:
+    """The system's words: those of the event loop name the address again."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _content(response: ClientResponse) -> bytes:
