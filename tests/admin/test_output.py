@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from genkan.admin.output import moment_text, plain, printable, table
+from genkan.admin.output import json_text, moment_text, plain, printable, table
 from genkan.findings import Level
 from genkan.smtp.address import Mailbox
 
@@ -44,6 +45,14 @@ def test_a_value_becomes_json(value: object, expected: object) -> None:
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert printable("a\x1b[2J\x9b玄\u202e\tb\n") == "a\\x1b[2J\\x9b玄\\x202e\tb\n"
+
+
+def test_json_keeps_letters_and_escapes_what_does_not_print() -> None:
+    hostile = "\x1b[2J\x9b31m\x7f玄\u202e\U000e0001\ud800\n"
+    text = json_text({"text": hostile})
+    escaped = "\\u001b[2J\\u009b31m\\u007f玄\\u202e\\udb40\\udc01\\ud800\\n"
+    assert text == f'{{\n  "text": "{escaped}"\n}}'
+    assert json.loads(text) == {"text": hostile}
 
 
 def test_columns_are_as_wide_as_their_widest_word() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
@@ -12,7 +11,7 @@ import click
 
 from genkan.admin.epost_operations import EpostImport, Wish
 from genkan.admin.invocation import Failure, Invocation, pass_invocation
-from genkan.admin.output import plain, printable
+from genkan.admin.output import json_text, plain, printable
 from genkan.epost.installation import Source
 from genkan.epost.places import NoInstallation
 from genkan.epost.settings import settings_text
@@ -75,7 +74,7 @@ def import_epost(invocation: Invocation, **words: Unpack[_Words]) -> None:
         else:
             results = ()
     if words["as_json"]:
-        click.echo(json.dumps(_as_json(plan, results), ensure_ascii=False, indent=2))
+        click.echo(json_text(_as_json(plan, results)))
     else:
         _print(_result_lines(plan, results))
     if any(result.error for result in results):
@@ -93,7 +92,7 @@ def _is_wanted(plan: Plan, words: _Words) -> bool:
             return True
         raise Failure("nothing was changed")
     if words["as_json"]:
-        click.echo(json.dumps(_as_json(plan, ()), ensure_ascii=False, indent=2))
+        click.echo(json_text(_as_json(plan, ())))
     raise Failure("nothing was changed; to carry the plan out, give --yes")
 
 

@@ -39,7 +39,7 @@ def with_json(command: Callable[P, Output]) -> Callable[P, None]:
         as_json = kwargs.pop("as_json")
         output = command(*args, **kwargs)
         if as_json:
-            click.echo(json.dumps(plain(output.value), ensure_ascii=False, indent=2))
+            click.echo(json_text(plain(output.value)))
         else:
             _print_lines(output)
         if output.status:
@@ -72,6 +72,12 @@ def plain(value: object) -> Any:  # noqa: ANN401  (whatever JSON can hold)
             return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         case _:
             return str(value)
+
+
+def json_text(value: object) -> str:
+    r"""JSON that is safe for a terminal: letters of all scripts as they are, all that does not print as \uXXXX."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def printable(text: str) -> str:
