@@ -59,6 +59,12 @@ def test_what_is_odd_about_a_record_is_said(text: str, line: str) -> None:
     assert line in by(text)
 
 
+def test_a_fault_is_told_once_however_often_it_is_there() -> None:
+    lines = said(f'_dmarc.in.test 60 TXT "v=DMARC1; p=reject; rua=mailto:a@in.test; {"junk; " * 20}x=1; x=2"')
+    told = [line.removeprefix("warning: the record at _dmarc.in.test is not as it should be: ") for line in lines[:-2]]
+    assert told == ["something in it is no tag; correct it", "x is given twice; correct it"]
+
+
 def test_without_a_record_one_is_proposed() -> None:
     assert said("") == [
         (

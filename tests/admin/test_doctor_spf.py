@@ -187,6 +187,12 @@ def test_every_address_of_our_hostname_has_to_be_permitted() -> None:
     ]
 
 
+def test_a_record_that_is_broken_somewhere_has_to_be_corrected_first() -> None:
+    lines = said("v=spf1 include:gone.test -all", home=replace(HOME, sources=("192.0.2.77",)))
+    assert lines[-1].startswith("error: this server, 192.0.2.77, is not permitted: permerror (")
+    assert lines[-1].endswith("; correct the record first")
+
+
 def test_the_addresses_that_we_are_set_to_send_from_count_instead() -> None:
     home = replace(HOME, sources=("192.0.2.77",))
     assert said("v=spf1 ip4:192.0.2.1 ?all", home=home)[-1] == (

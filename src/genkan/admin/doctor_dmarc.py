@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from genkan.admin.doctor_finding import error, fine, note, quoted, txt_line, warning
 from genkan.dmarc.author import plain_domain
 from genkan.dmarc.destinations import find_destinations, parse_mailto
-from genkan.dmarc.discovery import Found, TreeWalks
+from genkan.dmarc.discovery import TreeWalks
 from genkan.dmarc.record import parse_record
-from genkan.dns.answer import Status
+from genkan.dns.dmarc_texts import found_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,24 +18,20 @@ if TYPE_CHECKING:
     from genkan.admin.doctor_case import Examination
     from genkan.admin.doctor_finding import Observation
     from genkan.dmarc.destinations import Refused
-    from genkan.dmarc.discovery import Discovery, FoundStatus
+    from genkan.dmarc.discovery import Discovery, Found
     from genkan.dmarc.record import DmarcRecord
-    from genkan.dns.resolver import Resolver
 
 MOST_STRANGERS: Final = 5  # texts at the record's name that are shown
-
-_STATUS: Final[dict[Status, FoundStatus]] = {
-    Status.FOUND: "found",
-    Status.NO_DATA: "nothing",
-    Status.NO_SUCH_NAME: "no such name",
-    Status.FAILED: "failed",
-}
 
 
 async def check_dmarc(exam: Examination) -> Iterable[Observation]:
     """There is a record, it can be read, asks for something, and its reports arrive."""
     domain, resolver = exam.case.domain, exam.case.resolver
-    walks = TreeWalks(lambda name: _find(resolver, name))
+
+    async def find(name: str) -> Found:
+        return found_texts(await resolver.query(name, "TXT"))
+
+    walks = TreeWalks(find)
     name = f"_dmarc.{domain}"
     texts = (await walks.find_texts(name)).texts
     if sum(parse_record(text) is not None for text in texts) > 1:
@@ -47,11 +43,6 @@ async def check_dmarc(exam: Examination) -> Iterable[Observation]:
     found.extend(_judge_record(walk, walk.record))
     found.extend(await _judge_reports(walk, walk.record, walks))
     return found
-
-
-async def _find(resolver: Resolver, name: str) -> Found:
-    answer = await resolver.query(name, "TXT")
-    return Found(_STATUS[answer.status], answer.texts)
 
 
 def _judge_strangers(name: str, texts: Iterable[str]) -> Iterator[Observation]:
@@ -71,7 +62,7 @@ def _judge_absence(walk: Discovery) -> Observation:
 
 def _judge_record(walk: Discovery, record: DmarcRecord) -> Iterator[Observation]:
     name = f"_dmarc.{walk.policy_domain}"
-    for fault in record.faults:
+    for fault in dict.fromkeys(record.faults):
         yield warning("DMARC", f"the record at {name} is not as it should be: {fault}", "correct it")
     if not record.usable:
         yield error("DMARC", f"the record at {name} is of no use", "correct p, sp and np")

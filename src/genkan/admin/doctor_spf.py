@@ -9,7 +9,7 @@ from genkan.admin.doctor_finding import error, fine, note, quoted, txt_line, war
 from genkan.admin.doctor_mx import is_public
 from genkan.dns.answer import Status
 from genkan.dns.spf import explained_spf
-from genkan.dns.spf_evaluation import MOST_EXCHANGES, MOST_TERMS, MOST_VOID
+from genkan.dns.spf_evaluation import MOST_EXCHANGES, MOST_TERMS, MOST_VOID, WITHOUT_DNS
 from genkan.dns.spf_macros import BrokenRecord
 from genkan.dns.spf_record import parse_record, select
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from genkan.admin.doctor_case import Case, Examination, Home
     from genkan.admin.doctor_finding import Observation
     from genkan.dns.resolver import Resolver
+    from genkan.dns.spf_evaluation import SpfOutcome
     from genkan.dns.spf_macros import Macros
     from genkan.dns.spf_record import Directive, Record
 
 LONG_RECORD: Final = 450  # octets; RFC 7208, 3.4: with the other TXT records it should fit into 512
 MOST_COUNTED: Final = 40  # terms that are followed: enough to say how far beyond the limit a record is
-
-_FREE: Final = frozenset(("all", "ip4", "ip6"))
 
 
 async def check_spf(exam: Examination) -> Iterable[Observation]:
@@ -122,7 +121,7 @@ class _Walk:
         for directive in record.directives:
             if directive.mechanism == "all" or self.terms > MOST_COUNTED:
                 return
-            if directive.mechanism not in _FREE:
+            if directive.mechanism not in WITHOUT_DNS:
                 self.terms += 1
                 await self._look_at(directive, domain)
         if record.redirect is not None and self.terms <= MOST_COUNTED:
@@ -197,6 +196,16 @@ async def _judge_sources(exam: Examination, home: Home) -> list[Observation]:
         else:
             judge = warning if result.result in ("neutral", "temperror") else error
             sentence = f"this server, {address}, is not permitted: {result.result} ({quoted(result.reason)})"
-            mechanism = f"{'ip6' if ':' in address else 'ip4'}:{address}"
-            found.append(judge("SPF", sentence, f"put {mechanism} into the record"))
+            found.append(judge("SPF", sentence, _remedy(result.result, address)))
     return found
+
+
+def _remedy(result: SpfOutcome, address: str) -> str:
+    """What lets this address pass; a record that is broken or cannot be had is not mended by a longer one."""
+    match result:
+        case "permerror":
+            return "correct the record first"
+        case "temperror":
+            return "correct the zone or its name servers, or look again later"
+        case _:
+            return f"put {'ip6' if ':' in address else 'ip4'}:{address} into the record"

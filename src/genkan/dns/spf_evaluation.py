@@ -37,7 +37,7 @@ MOST_ADDRESSES: Final = 1000  # of `a` and `mx`, of all terms together; the RFC 
 MOST_OCTETS: Final = 4 * LONGEST_RECORD  # of all records, which are ten of 450 octets in a well-kept zone
 LONGEST_EXPLANATION: Final = 500  # characters
 
-_WITHOUT_DNS: Final = frozenset(("all", "ip4", "ip6"))
+WITHOUT_DNS: Final = frozenset(("all", "ip4", "ip6"))
 
 
 class Judgement(NamedTuple):
@@ -118,7 +118,7 @@ class _Evaluation:
 
     def _follow(self, record: Record, domain: str) -> Asking[Judgement]:
         for directive in record.directives:
-            if directive.mechanism in _WITHOUT_DNS:
+            if directive.mechanism in WITHOUT_DNS:
                 matches = self._names(directive)
             else:
                 matches = yield from self._finds(directive, domain)
