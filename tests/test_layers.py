@@ -15,6 +15,7 @@ from tests.support.sources import PACKAGE, Source, parameters, sources
 OUTSIDE: Final = {
     "",
     "findings",
+    "ip",
     "product_logs",
     "config",
     "config_authenticity",
@@ -33,15 +34,15 @@ OUTSIDE: Final = {
     "session_settings",
     "__main__",
 }
-SHARED: Final = {"clock", "maillog", "product_logs", "findings"}
+SHARED: Final = {"clock", "ip", "maillog", "product_logs", "findings"}
 
 MAY_IMPORT: Final = {
     "smtp": set[str](),
     "message": {"smtp.address"},
     "storage": {"message"},
-    "directory": {"storage", "message", "smtp.address", "dmarc"},
+    "directory": {"storage", "message", "smtp.address", "dmarc", "ip"},
     "spool": {"storage", "message", "smtp.address", "directory.message_ids"},
-    "rules": {"message", "smtp.address", "findings"},
+    "rules": {"message", "smtp.address", "findings", "ip"},
     "dns": {"config_values", "dmarc.discovery", *SHARED},
     "dkim": {"smtp.address"},
     "dmarc": {"message", "smtp.address"},

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, ip_address
 from itertools import chain, zip_longest
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from genkan.delivery.outcome import Deferred, Failed
 from genkan.dns.answer import Answer, MailExchange, Status
+from genkan.ip import parse_address
 from genkan.smtp.address import fold_domain
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ class OwnNames:
         return host in self.hosts or any(self._listens_on(address, port) for address in addresses)
 
     def _listens_on(self, address: str, port: int) -> bool:
-        found = ip_address(address)
-        mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-        plain = str(mapped or found)
+        plain = str(parse_address(address))
         if (plain, port) in self.places:
             return True
         return any((wildcard, port) in self.places for wildcard in _WILDCARDS) and _is_of_this_machine(plain)

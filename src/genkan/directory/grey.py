@@ -7,11 +7,12 @@ fill the table.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from genkan.directory.errors import InvalidValue, NotFound
 from genkan.directory.moments import loaded, stored
+from genkan.ip import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +100,7 @@ class GreyEntries:
 
 def grey_network(client_address: str) -> str:
     """The network that a client counts as; raises ValueError for what is no address."""
-    address = ip_address(client_address.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = parse_address(client_address)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address), _IPV6), strict=False))
     return str(IPv4Network((int(address), _IPV4), strict=False))

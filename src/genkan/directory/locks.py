@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Final
 
 from genkan.directory.errors import InvalidValue, NotFound
 from genkan.directory.moments import loaded, stored
+from genkan.ip import parse_address
 
 if TYPE_CHECKING:
     from genkan.directory.store import Store
@@ -190,11 +191,9 @@ def _trusted_since(now: datetime) -> datetime:
 def _client(client_address: str) -> IPv4Address | IPv6Address | None:
     """The address to judge a client by, or `None` for one that is never locked: loopback, or no IP at all."""
     try:
-        address = ip_address(client_address)
+        address = parse_address(client_address)
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return None if address.is_loopback else address
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from genkan.dns.reverse import plain_address
+from genkan.ip import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ UNKNOWN: Final = Listing.UNKNOWN
 
 def blocklist_name(client_address: str, zone: str) -> str:
     """The name to ask for: octets or nibbles from behind, then the zone. Raises `ValueError` for what is no address."""
-    pointer = plain_address(client_address).reverse_pointer
+    pointer = parse_address(client_address).reverse_pointer
     return f"{pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
+from genkan.ip import parse_address
+
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from genkan.dns.answer import Answer, RecordType
     from genkan.dns.resolver import Resolver
 
@@ -18,17 +20,9 @@ MOST_NAMES: Final = 5  # names of one address that are looked at
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
-@lru_cache(1024)
-def plain_address(text: str) -> IPv4Address | IPv6Address:
-    """The address, an IPv4 one if it came as ::ffff:a.b.c.d; raises `ValueError` for what is none."""
-    address = ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return address if mapped is None else mapped
-
-
 def reverse_name(client_address: str) -> str:
     """Where the PTR records of an address lie; raises `ValueError` for what is no address."""
-    return plain_address(client_address).reverse_pointer
+    return parse_address(client_address).reverse_pointer
 
 
 async def client_domain(resolver: Resolver, client_address: str) -> str:
@@ -45,7 +39,7 @@ async def client_domain(resolver: Resolver, client_address: str) -> str:
 
 def client_domain_now(resolver: Resolver, client_address: str) -> str | None:
     """As `client_domain`, from what is known already; `None` when something has to be asked before the answer is sure."""
-    address = plain_address(client_address)
+    address = parse_address(client_address)
     pointers = resolver.cached(address.reverse_pointer, "PTR")
     if pointers is None:
         return None
@@ -59,7 +53,7 @@ def client_domain_now(resolver: Resolver, client_address: str) -> str | None:
 
 
 async def _confirmed(resolver: Resolver, client_address: str) -> str:
-    address = plain_address(client_address)
+    address = parse_address(client_address)
     names = _host_names(await resolver.query(address.reverse_pointer, "PTR", client_address))
     questions = [resolver.query(name, _address_type(address), client_address) for name in names]
     for name, question in zip(names, questions, strict=True):

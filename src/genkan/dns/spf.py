@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
 
 from genkan.dns.name import name_text, parse_name
-from genkan.dns.reverse import plain_address
 from genkan.dns.spf_evaluation import Judgement, SpfOutcome, explain, judge
 from genkan.dns.spf_macros import Asked
+from genkan.ip import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -96,7 +96,7 @@ def _identity(resolver: Resolver, client_address: str, sender: str, hello_domain
     if name is None or len(name) < 2:
         return None
     text = name_text(name)
-    client = plain_address(client_address)
+    client = parse_address(client_address)
     return _Identity(text, Asked(client, local_part or "postmaster", text, hello_domain, resolver.clock.now))
 
 

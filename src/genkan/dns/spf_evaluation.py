@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from genkan.dns.answer import Status
 from genkan.dns.cache import Question
 from genkan.dns.name import parse_name
-from genkan.dns.reverse import plain_address
 from genkan.dns.spf_macros import (
     LONGEST_RECORD,
     BrokenRecord,
@@ -22,6 +21,7 @@ from genkan.dns.spf_macros import (
     parse_explanation,
 )
 from genkan.dns.spf_record import parse_record, select
+from genkan.ip import parse_address
 
 if TYPE_CHECKING:
     from genkan.dns.answer import Answer, RecordType
@@ -201,7 +201,7 @@ class _Evaluation:
         self._addresses += len(answer.records)
         if self._addresses > MOST_ADDRESSES:
             raise _Failed("permerror", f"{cut(directive.text)}: more than {MOST_ADDRESSES} addresses to compare")
-        return any(self._is_near(int(plain_address(text)), directive) for text in answer.texts)
+        return any(self._is_near(int(parse_address(text)), directive) for text in answer.texts)
 
     def _is_near(self, address: int, directive: Directive) -> bool:
         """Whether an address of the client's kind is the client's in the bits that count."""

@@ -14,6 +14,8 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
+from genkan.ip import plain
+
 MAX_V1: Final = 107  # octets of a version 1 line with its CRLF; proxy-protocol.txt, 2.1
 MAX_V2: Final = 536  # octets of a version 2 header with its extensions: what every TCP peer sends in one segment; 2
 V1_START: Final = b"PROXY "
@@ -130,7 +132,7 @@ def _v1_address(word: bytes, family: type[IPv4Address | IPv6Address]) -> str:
         raise ProxyError("an address in the PROXY header is none") from error
     if not isinstance(address, family) or b"%" in word:
         raise ProxyError("an address in the PROXY header is not of the family it names")
-    return _plain(address)
+    return str(plain(address))
 
 
 def _v1_port(word: bytes) -> int:
@@ -160,17 +162,12 @@ def _parse_v2(octets: bytes) -> ProxyHeader | NeedMore:
 def _v2_source(family: int, block: bytes) -> tuple[str | None, int]:
     match family:
         case 0x11 if len(block) >= 12:
-            return _plain(IPv4Address(block[:4])), int.from_bytes(block[8:10])
+            return str(IPv4Address(block[:4])), int.from_bytes(block[8:10])
         case 0x21 if len(block) >= 36:
-            return _plain(IPv6Address(block[:16])), int.from_bytes(block[32:34])
+            return str(plain(IPv6Address(block[:16]))), int.from_bytes(block[32:34])
         case 0x00 | 0x31:  # unspecified, UNIX socket: there is no address to tell
             return None, 0
         case 0x11 | 0x21:
             raise ProxyError("the PROXY header is too short for its addresses")
         case _:
             raise ProxyError(f"family 0x{family:02x} of the PROXY header is not TCP")
-
-
-def _plain(address: IPv4Address | IPv6Address) -> str:
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from genkan.ip import plain
 from genkan.rules.reading import LineError, shown
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def _ipv6(text: str) -> ClientPattern:
 
 
 def _exactly(address: IPv4Address | IPv6Address) -> ClientPattern:
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = plain(address)
     return ClientPattern(address.version, int(address), (1 << address.max_prefixlen) - 1)
 
 
