@@ -51,7 +51,7 @@ def test_a_signature_that_not_everybody_knows_is_not_enough(installation: Instal
     assert said(installation) == [
         (
             "warning: in.test: none of the DKIM keys that sign is an RSA one, and not every receiver knows others; "
-            "make one beside them: genkan dkim add in.test --algorithm rsa"
+            "add one beside them: genkan dkim add in.test --algorithm rsa"
         )
     ]
 

@@ -124,7 +124,7 @@ def test_keys_that_not_everybody_knows_are_not_enough() -> None:
     entry = replace(key(), algorithm="ed25519", record=other)
     assert said(published(other), home_with(entry))[0] == (
         "warning: no key that signs is an RSA one, and not every receiver knows others; "
-        "make one beside them: genkan dkim add in.test --algorithm rsa"
+        "add one beside them: genkan dkim add in.test --algorithm rsa"
     )
 
 

@@ -28,4 +28,4 @@ def check_keys(directory: Directory, config: Config) -> Iterator[Finding]:
             yield warning(domain, "has DKIM keys, and none of them signs", remedy)
         elif all(key.algorithm != "rsa" for key in signing):
             sentence = "none of the DKIM keys that sign is an RSA one, and not every receiver knows others"
-            yield warning(domain, sentence, f"make one beside them: genkan dkim add {domain} --algorithm rsa")
+            yield warning(domain, sentence, f"add one beside them: genkan dkim add {domain} --algorithm rsa")

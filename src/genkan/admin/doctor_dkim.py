@@ -51,7 +51,7 @@ def _judge_signing(domain: str, home: Home) -> Iterator[Observation]:
         yield warning("DKIM", "no key signs the domain's mail", f"make keys: genkan dkim add {domain}")
     elif all(entry.algorithm != "rsa" for entry in signing):
         sentence = "no key that signs is an RSA one, and not every receiver knows others"
-        yield warning("DKIM", sentence, f"make one beside them: genkan dkim add {domain} --algorithm rsa")
+        yield warning("DKIM", sentence, f"add one beside them: genkan dkim add {domain} --algorithm rsa")
 
 
 def _judge_own(case: Case, entry: KeyEntry, answer: Answer) -> Iterator[Observation]:
