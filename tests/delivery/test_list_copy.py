@@ -168,7 +168,7 @@ def test_bounces_of_mail_for_the_owners_come_to_the_owners(directory: Directory)
     assert again == Failed("dev-owner@in.test has had this mail before", status="5.4.6")
 
 
-def test_ten_thousand_members_take_less_than_a_second(directory: Directory) -> None:
+def test_ten_thousand_members_take_less_than_two_seconds(directory: Directory) -> None:
     fill(directory, MAX_MEMBERS - 2)
     context, mailing_list = context_of(directory, "https://lists.test"), dev(directory)
     taken = []
@@ -176,7 +176,7 @@ def test_ten_thousand_members_take_less_than_a_second(directory: Directory) -> N
         begun = time.thread_time()
         post = post_of(expand_list(leased(), mailing_list, HEADER, context))
         taken.append(time.thread_time() - begun)
-    assert min(taken) < 1
+    assert min(taken) < 2
     assert len({one.reverse_path for one in post.envelope.recipients}) == MAX_MEMBERS
 
 
