@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from genkan.message.header import HeaderFields
 from genkan.message.results import (
     MOST_FIELD,
+    MOST_FIELDS,
     MOST_READ,
     MOST_START,
     MethodResult,
@@ -202,6 +203,11 @@ def test_all_of_several_are_taken_out() -> None:
     assert without_results(forged + HEADER + forged + other + forged, OWN) == HEADER + other
 
 
+def test_more_of_them_than_anybody_needs_are_taken_out() -> None:
+    other = b"Authentication-Results: other.test; spf=fail\r\n"
+    assert without_results(other * (MOST_FIELDS + 5) + HEADER, OWN) == other * MOST_FIELDS + HEADER
+
+
 def test_a_header_section_without_any_is_the_same() -> None:
     assert without_results(HEADER, OWN) is HEADER
 
@@ -265,6 +271,7 @@ def test_no_results_take_long(piece: str) -> None:
     [
         b"Authentication-Results: (\r\n",
         b"Authentication-Results:" + b"(" * 900 + b"\r\n",
+        b"Authentication-Results:" + b"()" * 500 + b"x;\r\n",
         'Authentication-Results:"é";\r\n'.encode(),
         'Authentication-Results:"é.é.é.é.é.é.é.é";\r\n'.encode(),
         f'Authentication-Results: "{"٠" * 400}";\r\n'.encode(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-LONGEST: Final = 16 * 1024  # characters of a body
+LONGEST: Final = 8 * 1024  # characters of a body
 DEEPEST: Final = 50  # comments within one another
 MOST_ADDRESSES: Final = 100  # in one
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_FIELD: Final = 8192  # octets of a field of ours; results that would make it longer are left out
 MOST_VALUE: Final = 320  # characters, before quoting
+MOST_FIELDS: Final = 30  # of others that are looked at; those that follow are taken out
 MOST_START: Final = 1024  # octets of a field in which its authserv-id has to stand
 MOST_READ: Final = 8192  # characters of results that are read
 
@@ -79,8 +80,13 @@ def without_results(header: bytes, authserv_id: str) -> bytes:
     if _NAME not in header.lower():  # the usual case, and ten times as fast as the expression
         return header
     own = authserv_id.removesuffix(".").lower()
+    seen = 0
 
     def kept(field: re.Match[bytes]) -> bytes:
+        nonlocal seen
+        seen += 1
+        if seen > MOST_FIELDS:
+            return b""
         author = _author(field[1][:MOST_START].decode("utf-8", "replace"))
         is_anothers = author is not None and author.removesuffix(".").lower() != own
         return field[0] if is_anothers else b""
